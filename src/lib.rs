@@ -1,0 +1,5 @@
+//! tokenscope: watch a GPT-2 language model write, one token at a time.
+
+pub mod error;
+pub mod interrupt;
+pub mod suggest;
