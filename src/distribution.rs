@@ -1,0 +1,137 @@
+//! One row of logits → the probability of every token.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+
+/// The probabilities of all tokens, and the logits they come from. Cheap to clone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distribution {
+    logits: Arc<[f32]>,
+    probabilities: Arc<[f32]>,
+}
+
+impl Distribution {
+    /// Softmax over one row of logits [vocabulary]: p = e^logit / Σ e^logit. A logit of -∞ is a probability of 0.
+    ///
+    /// Fails if the row is empty, has a value that is no number or +∞, or leaves no token at all.
+    pub fn from_logits(logits: impl Into<Arc<[f32]>>) -> Result<Distribution> {
+        let logits = logits.into();
+        if let Some(id) = logits.iter().position(|logit| logit.is_nan() || *logit == f32::INFINITY) {
+            return Err(Error::BadLogit { id, logit: logits[id] });
+        }
+        let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        if highest == f32::NEG_INFINITY {
+            return Err(Error::NoTokenLeft { size: logits.len() });
+        }
+        let mut probabilities: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+        let total = probabilities.iter().map(|p| f64::from(*p)).sum::<f64>() as f32;
+        probabilities.iter_mut().for_each(|p| *p /= total);
+        Ok(Distribution { logits, probabilities: probabilities.into() })
+    }
+
+    /// How many tokens there are.
+    pub fn len(&self) -> usize {
+        self.logits.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.logits.is_empty()
+    }
+
+    /// The logit of each token, by id.
+    pub fn logits(&self) -> &[f32] {
+        &self.logits
+    }
+
+    /// The probability of each token, by id; they sum to 1.
+    pub fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+
+    /// The probability of one token. Fails on an id outside the vocabulary.
+    pub fn p(&self, id: u32) -> Result<f32> {
+        self.probabilities
+            .get(id as usize)
+            .copied()
+            .ok_or(Error::IdOutsideVocabulary { id: id.into(), size: self.len() })
+    }
+
+    /// The likeliest token; of several equal ones that with the lowest id.
+    pub fn argmax(&self) -> u32 {
+        let best = |best: usize, id: usize| if self.logits[id] > self.logits[best] { id } else { best };
+        (0..self.len()).fold(0, best) as u32
+    }
+
+    /// How many tokens are likelier than this one, plus one: the likeliest has rank 1. Equal ones follow their id.
+    pub fn rank(&self, id: u32) -> Result<usize> {
+        self.p(id)?;
+        let (index, logit) = (id as usize, self.logits[id as usize]);
+        let before = |(other, value): &(usize, &f32)| **value > logit || (**value == logit && *other < index);
+        Ok(1 + self.logits.iter().enumerate().filter(before).count())
+    }
+
+    /// The `n` likeliest tokens with their probabilities, likeliest first; tokens of probability 0 are left out.
+    pub fn top(&self, n: usize) -> Vec<(u32, f32)> {
+        let by_rank = |a: &u32, b: &u32| {
+            let (x, y) = (self.logits[*a as usize], self.logits[*b as usize]);
+            y.total_cmp(&x).then(a.cmp(b))
+        };
+        let mut ids: Vec<u32> = (0..self.len() as u32).filter(|id| self.probabilities[*id as usize] > 0.0).collect();
+        if n < ids.len() && n > 0 {
+            ids.select_nth_unstable_by(n - 1, by_rank);
+        }
+        ids.truncate(n);
+        ids.sort_unstable_by(by_rank);
+        ids.into_iter().map(|id| (id, self.probabilities[id as usize])).collect()
+    }
+
+    /// How unsure the distribution is, in bits: 0 if one token is certain, log2 of the vocabulary if all are equal.
+    pub fn entropy(&self) -> f64 {
+        let bits = |p: &f32| if *p > 0.0 { -f64::from(*p) * f64::from(*p).log2() } else { 0.0 };
+        self.probabilities.iter().map(bits).sum::<f64>().max(0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn distribution(logits: &[f32]) -> Distribution {
+        Distribution::from_logits(logits).unwrap()
+    }
+
+    #[test]
+    fn equal_logits_share_the_mass_equally() {
+        let even = distribution(&[3.0; 8]);
+        assert_eq!(even.p(5).unwrap(), 0.125);
+        assert_eq!(even.entropy(), 3.0);
+        assert_eq!(even.argmax(), 0);
+        assert_eq!(even.top(2), [(0, 0.125), (1, 0.125)]);
+    }
+
+    #[test]
+    fn only_differences_between_logits_matter() {
+        let shifted = distribution(&[1001.0, 1000.0]);
+        let plain = distribution(&[1.0, 0.0]);
+        assert_eq!(shifted.probabilities(), plain.probabilities());
+        assert!((plain.p(0).unwrap() - 0.731_058_6).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_banned_token_has_no_probability_and_the_last_rank() {
+        let banned = distribution(&[0.0, f32::NEG_INFINITY, 1.0]);
+        assert_eq!(banned.p(1).unwrap(), 0.0);
+        assert_eq!(banned.rank(1).unwrap(), 3);
+        assert_eq!(banned.rank(2).unwrap(), 1);
+        assert_eq!(banned.top(10).len(), 2);
+    }
+
+    #[test]
+    fn rows_that_are_no_distribution_are_refused() {
+        assert!(matches!(Distribution::from_logits([]), Err(Error::NoTokenLeft { .. })));
+        assert!(matches!(Distribution::from_logits([f32::NAN]), Err(Error::BadLogit { .. })));
+        assert!(matches!(Distribution::from_logits([f32::NEG_INFINITY]), Err(Error::NoTokenLeft { .. })));
+        assert!(matches!(distribution(&[0.0]).p(1), Err(Error::IdOutsideVocabulary { .. })));
+    }
+}

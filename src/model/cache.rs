@@ -1,0 +1,78 @@
+//! The keys and values of past positions, so that a new position costs one row and not the whole text again.
+
+use super::config::Config;
+use super::kernels::Head;
+
+/// One [`LayerCache`] a layer, all of the same length.
+pub struct Cache {
+    layers: Vec<LayerCache>,
+    len: usize,
+}
+
+/// Keys and values of one layer, [head, capacity, head size] each.
+pub struct LayerCache {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    heads: usize,
+    size: usize,
+}
+
+impl Cache {
+    /// Room for the model's whole context; memory is taken only as positions are read.
+    pub fn new(config: &Config) -> Cache {
+        let layer = || LayerCache {
+            // Zeroed pages come from the system untouched, so an unused context costs nothing.
+            keys: vec![0.0; config.n_positions * config.n_embd],
+            values: vec![0.0; config.n_positions * config.n_embd],
+            heads: config.n_head,
+            size: config.head_size(),
+        };
+        Cache { layers: std::iter::repeat_with(layer).take(config.n_layer).collect(), len: 0 }
+    }
+
+    /// How many positions have been read.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets all positions from `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Counts positions as read, once every layer has them.
+    pub(super) fn advance(&mut self, positions: usize) {
+        self.len += positions;
+    }
+
+    pub(super) fn layer(&mut self, layer: usize) -> &mut LayerCache {
+        &mut self.layers[layer]
+    }
+}
+
+impl LayerCache {
+    /// Takes the keys and values out of `qkv` [new positions, 3 · width] as positions `past ..`, and gives each
+    /// head what it looks at: all positions up to the last new one.
+    pub(super) fn extend(&mut self, qkv: &[f32], past: usize) -> Vec<Head<'_>> {
+        let LayerCache { keys, values, heads, size } = self;
+        let width = *heads * *size;
+        let capacity = keys.len() / width;
+        for (row, position) in qkv.chunks_exact(3 * width).zip(past..) {
+            for head in 0..*heads {
+                let slot = (head * capacity + position) * *size;
+                let column = head * *size;
+                keys[slot..slot + *size].copy_from_slice(&row[width + column..][..*size]);
+                values[slot..slot + *size].copy_from_slice(&row[2 * width + column..][..*size]);
+            }
+        }
+        let read = (past + qkv.len() / (3 * width)) * *size;
+        keys.chunks_exact(capacity * *size)
+            .zip(values.chunks_exact(capacity * *size))
+            .map(|(keys, values)| Head { keys: &keys[..read], values: &values[..read] })
+            .collect()
+    }
+}

@@ -1,0 +1,145 @@
+//! The forward pass of GPT-2 (Radford et al. 2019), with the names of the published weights.
+
+use candle_core::{Device, Tensor};
+
+use super::cache::{Cache, LayerCache};
+use super::config::{Activation, Config};
+use super::kernels;
+use super::linear::{LayerNorm, Linear, by_rows};
+use super::weights::{Checkpoint, Weight};
+use crate::error::Result;
+use crate::interrupt::Interrupt;
+
+/// All weights of a model. Immutable: what changes while a text is read is in the [`Cache`].
+pub struct Gpt2 {
+    /// Token embedding, [vocab_size, n_embd].
+    wte: Weight,
+    /// Position embedding, [n_positions, n_embd].
+    wpe: Weight,
+    h: Vec<Block>,
+    ln_f: LayerNorm,
+    /// The token embedding again, unless the model keeps another one.
+    lm_head: Linear,
+    n_embd: usize,
+}
+
+struct Block {
+    ln_1: LayerNorm,
+    attn: Attention,
+    ln_2: LayerNorm,
+    mlp: Mlp,
+}
+
+struct Attention {
+    /// Queries, keys and values side by side.
+    c_attn: Linear,
+    c_proj: Linear,
+    n_embd: usize,
+    head_size: usize,
+    scale: f32,
+}
+
+struct Mlp {
+    c_fc: Linear,
+    c_proj: Linear,
+    activation: Activation,
+    n_inner: usize,
+}
+
+impl Gpt2 {
+    /// Takes the weights that this configuration asks for; others in the checkpoint are ignored.
+    pub fn new(config: &Config, checkpoint: &Checkpoint) -> Result<Gpt2> {
+        let Config { vocab_size, n_positions, n_embd, layer_norm_epsilon, .. } = *config;
+        let wte = checkpoint.token_embedding(vocab_size, n_embd)?;
+        let head = match config.tie_word_embeddings {
+            true => wte.clone(),
+            false => checkpoint.weight("lm_head.weight", &[vocab_size, n_embd])?,
+        };
+        Ok(Gpt2 {
+            wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
+            h: (0..config.n_layer).map(|layer| Block::new(config, checkpoint, layer)).collect::<Result<_>>()?,
+            ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
+            lm_head: Linear::head(head, n_embd, vocab_size),
+            wte,
+            n_embd,
+        })
+    }
+
+    /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
+    /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
+    pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
+        let mut x = self.embed(ids, cache.len())?; // [positions, n_embd]
+        for (layer, block) in self.h.iter().enumerate() {
+            interrupt.check()?;
+            let past = cache.len();
+            x = (&x + block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
+            x = (&x + block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
+        }
+        let x = self.ln_f.forward(&x)?; // [positions, n_embd]
+        cache.advance(ids.len());
+        Ok(x)
+    }
+
+    /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
+    pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
+        self.lm_head.forward(x)
+    }
+
+    /// wte + wpe: [positions] → [positions, n_embd].
+    fn embed(&self, ids: &[u32], past: usize) -> Result<Tensor> {
+        let row = |table: &Weight, index: usize| table[index * self.n_embd..][..self.n_embd].to_vec();
+        let tokens: Vec<f32> = ids.iter().flat_map(|id| row(&self.wte, *id as usize)).collect();
+        let positions: Vec<f32> = (past..past + ids.len()).flat_map(|position| row(&self.wpe, position)).collect();
+        let shape = (ids.len(), self.n_embd);
+        let wte = Tensor::from_vec(tokens, shape, &Device::Cpu)?; // [positions, n_embd]
+        let wpe = Tensor::from_vec(positions, shape, &Device::Cpu)?; // [positions, n_embd]
+        Ok((wte + wpe)?)
+    }
+}
+
+impl Block {
+    fn new(config: &Config, checkpoint: &Checkpoint, layer: usize) -> Result<Block> {
+        let Config { n_embd, layer_norm_epsilon, .. } = *config;
+        let norm = |name| LayerNorm::new(checkpoint, &format!("h.{layer}.{name}"), n_embd, layer_norm_epsilon);
+        let linear = |name, inputs, outputs| {
+            Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs)
+        };
+        Ok(Block {
+            ln_1: norm("ln_1")?,
+            attn: Attention {
+                c_attn: linear("attn.c_attn", n_embd, 3 * n_embd)?,
+                c_proj: linear("attn.c_proj", n_embd, n_embd)?,
+                n_embd,
+                head_size: config.head_size(),
+                scale: config.attention_scale(layer),
+            },
+            ln_2: norm("ln_2")?,
+            mlp: Mlp {
+                c_fc: linear("mlp.c_fc", n_embd, config.inner())?,
+                c_proj: linear("mlp.c_proj", config.inner(), n_embd)?,
+                activation: config.activation_function,
+                n_inner: config.inner(),
+            },
+        })
+    }
+}
+
+impl Attention {
+    /// [positions, n_embd] → [positions, n_embd]; keys and values join the cache.
+    fn forward(&self, x: &Tensor, cache: &mut LayerCache, past: usize) -> Result<Tensor> {
+        let qkv = self.c_attn.forward(x)?; // [positions, 3 · n_embd]
+        let mixed = by_rows(&qkv, self.n_embd, |qkv| {
+            kernels::attend(qkv, &cache.extend(qkv, past), self.head_size, self.scale)
+        })?; // [positions, n_embd]
+        self.c_proj.forward(&mixed)
+    }
+}
+
+impl Mlp {
+    /// [positions, n_embd] → [positions, n_embd].
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.c_fc.forward(x)?; // [positions, n_inner]
+        let x = by_rows(&x, self.n_inner, |x| kernels::activate(self.activation, x.to_vec()))?; // [positions, n_inner]
+        self.c_proj.forward(&x)
+    }
+}

@@ -1,0 +1,95 @@
+//! A GPT-2 model: its configuration, weights and tokenizer behind a cheap handle.
+
+pub mod cache;
+pub mod config;
+pub mod context;
+pub mod gpt2;
+mod kernels;
+mod linear;
+pub mod weights;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::tokenizer::Tokenizer;
+use cache::Cache;
+use config::Config;
+pub use context::Context;
+use gpt2::Gpt2;
+use weights::Checkpoint;
+
+/// A loaded model. Clones share everything.
+#[derive(Clone)]
+pub struct Model(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    config: Config,
+    gpt2: Gpt2,
+    tokenizer: Tokenizer,
+    bytes: u64,
+}
+
+impl Model {
+    /// The model that is part of the program: small, trained from scratch, offline.
+    pub fn pocket() -> Result<Model> {
+        let config = include_str!("../../assets/pocket/config.json");
+        let weights = include_bytes!("../../assets/pocket/model.safetensors");
+        let config = Config::parse(config, Path::new("pocket/config.json"))?;
+        let checkpoint = Checkpoint::built_in("pocket/model.safetensors", weights)?;
+        Model::new("pocket", config, &checkpoint, Tokenizer::gpt2())
+    }
+
+    /// A model from its files: `config.json` and one or several safetensors files.
+    pub fn from_files(name: &str, config: &Path, weights: &[PathBuf], tokenizer: Tokenizer) -> Result<Model> {
+        let text = std::fs::read_to_string(config).map_err(Error::io("read", config))?;
+        Model::new(name, Config::parse(&text, config)?, &Checkpoint::open(weights)?, tokenizer)
+    }
+
+    fn new(name: &str, config: Config, checkpoint: &Checkpoint, tokenizer: Tokenizer) -> Result<Model> {
+        if tokenizer.vocabulary_size() > config.vocab_size {
+            let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocab_size);
+            return Err(Error::ForeignTokenizer { tokens, rows });
+        }
+        let gpt2 = Gpt2::new(&config, checkpoint)?;
+        let bytes = checkpoint.bytes();
+        Ok(Model(Arc::new(Inner { name: name.to_owned(), config, gpt2, tokenizer, bytes })))
+    }
+
+    /// The name it was loaded by.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.0.tokenizer
+    }
+
+    /// The size of its weights' files.
+    pub fn bytes(&self) -> u64 {
+        self.0.bytes
+    }
+
+    pub fn gpt2(&self) -> &Gpt2 {
+        &self.0.gpt2
+    }
+
+    /// The logits at every position of a text: [positions][vocab_size].
+    pub fn logits(&self, ids: &[u32], interrupt: &Interrupt) -> Result<Vec<Vec<f32>>> {
+        self.check_prompt(ids)?;
+        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt)?; // [positions, n_embd]
+        Ok(self.gpt2().logits(&x)?.to_vec2()?)
+    }
+}
+
+impl PartialEq for Model {
+    fn eq(&self, other: &Model) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}

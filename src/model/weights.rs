@@ -1,0 +1,175 @@
+//! A checkpoint's tensors by name, in `f32`: used where the file is mapped if it holds `f32`, else converted once.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use half::{bf16, f16};
+use safetensors::tensor::TensorInfo;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::error::{Error, Result};
+
+/// The tensors of one or several safetensors files.
+pub struct Checkpoint {
+    path: PathBuf,
+    tensors: HashMap<String, Entry>,
+    bytes: u64,
+}
+
+struct Entry {
+    file: Arc<Bytes>,
+    info: TensorInfo,
+    range: Range<usize>,
+}
+
+/// The numbers of one tensor, row after row. Cheap to clone.
+#[derive(Clone)]
+pub struct Weight(Arc<Values>);
+
+enum Values {
+    Mapped { file: Arc<Bytes>, range: Range<usize> },
+    Converted(Vec<f32>),
+}
+
+enum Bytes {
+    BuiltIn(&'static [u8]),
+    Mapped(memmap2::Mmap),
+}
+
+impl Checkpoint {
+    /// Maps the files (one, or the shards of one model).
+    pub fn open(paths: &[PathBuf]) -> Result<Checkpoint> {
+        let path = paths.first().cloned().unwrap_or_default();
+        let mut checkpoint = Checkpoint { path, tensors: HashMap::new(), bytes: 0 };
+        for path in paths {
+            let file = File::open(path).map_err(Error::io("open", path))?;
+            // SAFETY: the map is read as plain bytes. If another program shortens the file while we read it,
+            // the system ends us; models are not edited in place.
+            let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io("map", path))?;
+            checkpoint.add(path, Bytes::Mapped(map))?;
+        }
+        Ok(checkpoint)
+    }
+
+    /// A safetensors file that is part of the program.
+    pub fn built_in(name: &str, bytes: &'static [u8]) -> Result<Checkpoint> {
+        let path = PathBuf::from(name);
+        let mut checkpoint = Checkpoint { path: path.clone(), tensors: HashMap::new(), bytes: 0 };
+        checkpoint.add(&path, Bytes::BuiltIn(bytes))?;
+        Ok(checkpoint)
+    }
+
+    fn add(&mut self, path: &Path, file: Bytes) -> Result<()> {
+        let broken = |source: safetensors::SafeTensorError| Error::BrokenWeights {
+            path: path.to_owned(),
+            reason: source.to_string(),
+        };
+        let file = Arc::new(file);
+        let bytes = file.as_slice();
+        self.bytes += bytes.len() as u64;
+        let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(broken)?;
+        // read_metadata looks at the header alone; this compares it with the length of the file.
+        SafeTensors::deserialize(bytes).map_err(broken)?;
+        for (name, info) in metadata.tensors() {
+            // Hugging Face saves the language model's tensors with this prefix, the hub's gpt2 without.
+            let short = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
+            let (start, end) = info.data_offsets;
+            let range = header + 8 + start..header + 8 + end;
+            self.tensors.insert(short, Entry { file: file.clone(), info: info.clone(), range });
+        }
+        Ok(())
+    }
+
+    /// The size of the files, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The tensor `name`, which must have this shape.
+    pub fn weight(&self, name: &str, shape: &[usize]) -> Result<Weight> {
+        let entry = self.entry(name)?;
+        self.check_shape(name, &entry.info, shape)?;
+        Weight::new(entry).map_err(|dtype| Error::UnsupportedDtype {
+            tensor: name.to_owned(),
+            dtype: format!("{dtype:?}"),
+            path: self.path.clone(),
+        })
+    }
+
+    /// The token embedding [vocabulary, width]. The built-in model leaves out rows that are all zero: there,
+    /// `wte.rows` lists the ids of those that are kept.
+    pub fn token_embedding(&self, vocabulary: usize, width: usize) -> Result<Weight> {
+        let Ok(Entry { file, info, range }) = self.entry("wte.rows") else {
+            return self.weight("wte.weight", &[vocabulary, width]);
+        };
+        let kept = info.shape.iter().product();
+        let rows = self.weight("wte.weight", &[kept, width])?;
+        let mut table = vec![0.0; vocabulary * width];
+        for (id, row) in file.as_slice()[range.clone()].as_chunks::<4>().0.iter().zip(rows.chunks_exact(width)) {
+            let id = u32::from_le_bytes(*id) as usize;
+            let slot = table.get_mut(id * width..(id + 1) * width);
+            slot.ok_or(Error::IdOutsideVocabulary { id: id as i64, size: vocabulary })?.copy_from_slice(row);
+        }
+        Ok(Weight(Arc::new(Values::Converted(table))))
+    }
+
+    fn entry(&self, name: &str) -> Result<&Entry> {
+        self.tensors
+            .get(name)
+            .ok_or_else(|| Error::MissingTensor { tensor: name.to_owned(), path: self.path.clone() })
+    }
+
+    fn check_shape(&self, name: &str, info: &TensorInfo, expected: &[usize]) -> Result<()> {
+        if info.shape == expected {
+            return Ok(());
+        }
+        Err(Error::WrongShape {
+            tensor: name.to_owned(),
+            found: info.shape.clone(),
+            expected: expected.to_owned(),
+            path: self.path.clone(),
+        })
+    }
+}
+
+impl Weight {
+    fn new(Entry { file, info, range }: &Entry) -> Result<Weight, Dtype> {
+        let bytes = &file.as_slice()[range.clone()];
+        let pairs = || bytes.as_chunks::<2>().0.iter();
+        let values = match info.dtype {
+            Dtype::F32 if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(bytes).is_ok() => {
+                Values::Mapped { file: file.clone(), range: range.clone() }
+            }
+            Dtype::F32 => {
+                Values::Converted(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+            }
+            Dtype::F16 => Values::Converted(pairs().map(|b| f16::from_le_bytes(*b).to_f32()).collect()),
+            Dtype::BF16 => Values::Converted(pairs().map(|b| bf16::from_le_bytes(*b).to_f32()).collect()),
+            other => return Err(other),
+        };
+        Ok(Weight(Arc::new(values)))
+    }
+}
+
+impl Deref for Weight {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        match &*self.0 {
+            Values::Mapped { file, range } => bytemuck::cast_slice(&file.as_slice()[range.clone()]),
+            Values::Converted(values) => values,
+        }
+    }
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Bytes::BuiltIn(bytes) => bytes,
+            Bytes::Mapped(map) => map,
+        }
+    }
+}

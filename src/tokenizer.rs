@@ -1,0 +1,277 @@
+//! How is a text cut into tokens, and how do tokens become text again?
+//!
+//! GPT-2's byte-level BPE: the text is cut by a pattern into words with their leading spaces, each word's
+//! bytes are merged pair by pair into the pieces of the vocabulary (Sennrich et al. 2016; Radford et al. 2019,
+//! section 2.2). A piece is a run of bytes, not always of whole characters, so pieces are kept as bytes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{AddedToken, DecoderWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+
+use crate::error::{Error, Result};
+
+/// The token that separates documents in GPT-2's training text.
+pub const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// GPT-2's published merge list: with the 256 bytes it defines the whole vocabulary of 50257 tokens.
+const GPT2_MERGES: &str = include_str!("../assets/gpt2-merges.txt");
+
+/// A tokenizer behind a cheap handle.
+#[derive(Clone)]
+pub struct Tokenizer(Arc<Inner>);
+
+struct Inner {
+    tokenizer: tokenizers::Tokenizer,
+    /// One more than the highest id.
+    size: usize,
+}
+
+impl Tokenizer {
+    /// GPT-2's own tokenizer, built into the program. Parsed once, at first use.
+    pub fn gpt2() -> Tokenizer {
+        static GPT2: OnceLock<Tokenizer> = OnceLock::new();
+        GPT2.get_or_init(|| {
+            let merges = parse_merges(GPT2_MERGES).expect("the built-in merge list is well-formed");
+            byte_level_bpe(vocabulary_of(&merges), merges).expect("the built-in vocabulary is complete")
+        })
+        .clone()
+    }
+
+    /// From a `tokenizer.json` as Hugging Face tokenizers writes it.
+    pub fn from_json(path: &Path) -> Result<Tokenizer> {
+        let text = std::fs::read(path).map_err(Error::io("read", path))?;
+        let tokenizer =
+            tokenizers::Tokenizer::from_bytes(text).map_err(|source| broken(path, source.to_string()))?;
+        Ok(Tokenizer::new(tokenizer))
+    }
+
+    /// From the older pair `vocab.json` (piece → id) and `merges.txt` (one merge a line).
+    pub fn from_vocab_and_merges(vocab: &Path, merges: &Path) -> Result<Tokenizer> {
+        let text = std::fs::read_to_string(vocab).map_err(Error::io("read", vocab))?;
+        let pieces: Vocab =
+            serde_json::from_str(&text).map_err(|source| broken(vocab, source.to_string()))?;
+        let text = std::fs::read_to_string(merges).map_err(Error::io("read", merges))?;
+        let pairs = parse_merges(&text).map_err(|reason| broken(merges, reason))?;
+        byte_level_bpe(pieces, pairs).map_err(|reason| broken(merges, reason))
+    }
+
+    fn new(tokenizer: tokenizers::Tokenizer) -> Tokenizer {
+        let size = tokenizer.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
+        Tokenizer(Arc::new(Inner { tokenizer, size }))
+    }
+
+    /// How many ids there are: valid ones are `0..vocabulary_size()`.
+    pub fn vocabulary_size(&self) -> usize {
+        self.0.size
+    }
+
+    /// Cuts a text into tokens. Nothing is added at either end.
+    pub fn tokenize(&self, text: &str) -> Tokens {
+        let encoding = self.0.tokenizer.encode_fast(text, false).expect("byte-level BPE encodes any text");
+        Tokens { ids: encoding.get_ids().to_vec(), tokenizer: self.clone() }
+    }
+
+    /// Tokens from ids. Fails on an id outside the vocabulary.
+    pub fn tokens(&self, ids: impl Into<Vec<u32>>) -> Result<Tokens> {
+        let ids = ids.into();
+        match ids.iter().find(|id| **id as usize >= self.0.size) {
+            Some(&id) => Err(Error::IdOutsideVocabulary { id: id.into(), size: self.0.size }),
+            None => Ok(Tokens { ids, tokenizer: self.clone() }),
+        }
+    }
+
+    /// The bytes that a token stands for; empty for an id that stands for nothing.
+    pub fn piece(&self, id: u32) -> Vec<u8> {
+        match self.0.tokenizer.id_to_token(id) {
+            None => Vec::new(),
+            Some(name) if self.0.tokenizer.get_added_vocabulary().is_special_token(&name) => name.into_bytes(),
+            Some(name) => bytes_of_symbols(&name).unwrap_or_else(|| name.into_bytes()),
+        }
+    }
+
+    /// The id of the token that ends a text, if the vocabulary has it.
+    pub fn end_of_text(&self) -> Option<u32> {
+        self.0.tokenizer.token_to_id(END_OF_TEXT)
+    }
+}
+
+impl PartialEq for Tokenizer {
+    fn eq(&self, other: &Tokenizer) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A run of tokens: ids that know their pieces.
+#[derive(Clone, PartialEq)]
+pub struct Tokens {
+    ids: Vec<u32>,
+    tokenizer: Tokenizer,
+}
+
+impl Tokens {
+    pub fn ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// The bytes of each token.
+    pub fn pieces(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.ids.iter().map(|id| self.tokenizer.piece(*id))
+    }
+
+    /// The bytes of all tokens together: exactly those that were tokenized.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.pieces().flatten().collect()
+    }
+
+    /// The text; bytes that are no valid UTF-8 become U+FFFD.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// With one token appended. Fails on an id outside the vocabulary.
+    pub fn with(&self, id: u32) -> Result<Tokens> {
+        self.concat(&self.tokenizer.tokens([id])?)
+    }
+
+    /// These tokens and then the others; the text is not cut anew, so pieces at the seam stay as they are.
+    pub fn concat(&self, other: &Tokens) -> Result<Tokens> {
+        let mut ids = self.ids.clone();
+        ids.extend_from_slice(&other.ids);
+        self.tokenizer.tokens(ids)
+    }
+
+    /// The tokens in a range of positions, cut to what there is.
+    pub fn slice(&self, range: std::ops::Range<usize>) -> Tokens {
+        let end = range.end.min(self.len());
+        let ids = self.ids[range.start.min(end)..end].to_vec();
+        Tokens { ids, tokenizer: self.tokenizer.clone() }
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({:?})", self.ids)
+    }
+}
+
+fn broken(path: &Path, reason: String) -> Error {
+    Error::BrokenTokenizer { path: path.to_owned(), reason }
+}
+
+type Merges = Vec<(String, String)>;
+
+/// `merges.txt`: two symbols a line; a first line `#version …` says nothing.
+fn parse_merges(text: &str) -> Result<Merges, String> {
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
+    lines
+        .map(|(number, line)| match line.split_once(' ') {
+            Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
+            None => Err(format!("line {} is no pair of symbols", number + 1)),
+        })
+        .collect()
+}
+
+/// The vocabulary that GPT-2's merges define: the 256 bytes, one piece a merge, and the end of text.
+fn vocabulary_of(merges: &Merges) -> Vocab {
+    let bytes = byte_symbols().map(|(_, symbol)| symbol.to_string());
+    let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+    bytes.chain(merged).chain([END_OF_TEXT.to_owned()]).zip(0..).collect()
+}
+
+fn byte_level_bpe(vocabulary: Vocab, merges: Merges) -> Result<Tokenizer, String> {
+    let bpe = BPE::builder()
+        .vocab_and_merges(vocabulary, merges)
+        .build()
+        .map_err(|source| source.to_string())?;
+    let byte_level = ByteLevel::new(false, false, true);
+    let mut tokenizer = tokenizers::Tokenizer::new(bpe);
+    tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(byte_level)));
+    tokenizer.with_post_processor(Some(PostProcessorWrapper::ByteLevel(byte_level)));
+    tokenizer.with_decoder(Some(DecoderWrapper::ByteLevel(byte_level)));
+    tokenizer.add_special_tokens([AddedToken::from(END_OF_TEXT, true)]).map_err(|source| source.to_string())?;
+    Ok(Tokenizer::new(tokenizer))
+}
+
+/// Each byte with the printable character that stands for it, in the order of GPT-2's first 256 ids
+/// (`bytes_to_unicode` in openai/gpt-2, src/encoder.py): those that print stand for themselves, the others
+/// for the characters from U+0100 on.
+fn byte_symbols() -> impl Iterator<Item = (u8, char)> {
+    let printable = (b'!'..=b'~').chain(0xA1..=0xAC).chain(0xAE..=0xFF);
+    let others = (0..=b' ').chain(0x7F..=0xA0).chain([0xAD]);
+    printable.map(|byte| (byte, char::from(byte))).chain(others.zip('\u{100}'..))
+}
+
+/// The bytes behind a piece written in byte symbols; `None` if it is written otherwise.
+fn bytes_of_symbols(piece: &str) -> Option<Vec<u8>> {
+    static BYTES: OnceLock<HashMap<char, u8>> = OnceLock::new();
+    let bytes = BYTES.get_or_init(|| byte_symbols().map(|(byte, symbol)| (symbol, byte)).collect());
+    piece.chars().map(|symbol| bytes.get(&symbol).copied()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exercise_splits_as_published() {
+        let tokens = Tokenizer::gpt2().tokenize("Udacity is the best place to learn about generative");
+        assert_eq!(tokens.ids(), [52, 67, 4355, 318, 262, 1266, 1295, 284, 2193, 546, 1152, 876]);
+        let pieces: Vec<_> = tokens.pieces().map(|piece| String::from_utf8(piece).unwrap()).collect();
+        assert_eq!(pieces[..4], ["U", "d", "acity", " is"]);
+        assert_eq!(pieces[10..], [" gener", "ative"]);
+    }
+
+    #[test]
+    fn a_character_cut_in_two_is_whole_again_together() {
+        let tokens = Tokenizer::gpt2().tokenize("🙂");
+        assert!(tokens.len() > 1);
+        assert!(tokens.pieces().any(|piece| std::str::from_utf8(&piece).is_err()));
+        assert_eq!(tokens.text(), "🙂");
+    }
+
+    #[test]
+    fn appended_newlines_are_not_the_newlines_of_the_text() {
+        let tokenizer = Tokenizer::gpt2();
+        let appended = tokenizer.tokenize("\n").with(198).unwrap();
+        assert_eq!(appended.ids(), [198, 198]);
+        assert_eq!(tokenizer.tokenize(&appended.text()).ids(), [628]);
+    }
+
+    #[test]
+    fn an_id_outside_the_vocabulary_is_named() {
+        let error = Tokenizer::gpt2().tokens([1, 50257]).unwrap_err();
+        assert_eq!(error.to_string(), "id 50257 is outside the vocabulary of 50257 tokens");
+    }
+
+    #[test]
+    fn the_end_of_text_is_one_token() {
+        let tokenizer = Tokenizer::gpt2();
+        assert_eq!(tokenizer.tokenize("a<|endoftext|>b").ids(), [64, 50256, 65]);
+        assert_eq!(tokenizer.end_of_text(), Some(50256));
+        assert_eq!(tokenizer.piece(50256), END_OF_TEXT.as_bytes());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_survives_byte_for_byte(text in "\\PC*|[\\s\\S]{0,40}") {
+            proptest::prop_assert_eq!(Tokenizer::gpt2().tokenize(&text).bytes(), text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What tokenscope promises, one module a subject.
+
+mod parity;
