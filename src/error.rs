@@ -4,6 +4,8 @@
 
 use std::path::PathBuf;
 
+use crate::suggest::did_you_mean;
+
 
 /// The result of everything in tokenscope that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,6 +20,16 @@ pub enum Error {
     /// An id that no token has.
     #[error("id {id} is outside the vocabulary of {size} tokens")]
     IdOutsideVocabulary { id: i64, size: usize },
+
+    #[error("the index is {index}, but there are {length} tokens")]
+    IndexOutOfRange { index: i64, length: usize },
+
+    /// A text where a single token is needed.
+    #[error("`{text}` is {tokens} tokens, but must be one")]
+    NotOneToken { text: String, tokens: usize },
+
+    #[error("nothing is known about `{name}`")]
+    NoSuchHelp { name: String, known: Vec<String> },
 
     /// Nothing to predict from.
     #[error("the prompt is empty")]
@@ -34,6 +46,26 @@ pub enum Error {
     /// All tokens were excluded.
     #[error("none of {size} tokens is left to choose from")]
     NoTokenLeft { size: usize },
+
+    /// An option that is not there.
+    #[error("unknown option `{name}`")]
+    UnknownOption { name: String, known: Vec<&'static str> },
+
+    #[error("`{name}` is {value}, but must be {bound}")]
+    OptionOutOfRange { name: &'static str, value: String, bound: String },
+
+    #[error("`{name}` is {value}, but must be {kind}")]
+    OptionOfWrongKind { name: &'static str, value: String, kind: &'static str },
+
+    /// An argument of a binding that it can do nothing with.
+    #[error("`{function}` takes {expected}, not {found}")]
+    WrongArgument { function: &'static str, expected: &'static str, found: String },
+
+    #[error("cannot save {what} as `{name}`")]
+    WrongFormat { what: &'static str, name: String, formats: &'static str },
+
+    #[error("`{name}` lies outside the output folder")]
+    OutsideOutputFolder { name: String },
 
     #[error("cannot use the tokenizer `{}`: {reason}", path.display())]
     BrokenTokenizer { path: PathBuf, reason: String },
@@ -77,6 +109,12 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Error::IdOutsideVocabulary { size, .. } => format!("ids run from 0 to {}", size - 1),
+            Error::IndexOutOfRange { .. } => "positions count from 0, or from the end: -1 is the last".to_owned(),
+            Error::NotOneToken { .. } => {
+                "most words are one token only with the space before them; `tokenize` shows how it splits".to_owned()
+            }
+            Error::NoSuchHelp { name, known } => did_you_mean(name, known.iter().map(String::as_str))
+                .unwrap_or_else(|| "`help()` lists what there is".to_owned()),
             Error::EmptyPrompt => {
                 "`\"<|endoftext|>\"` stands for the start of a text".to_owned()
             }
@@ -84,6 +122,18 @@ impl Error {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
             }
             Error::BadLogit { .. } => "the model's weights may be damaged".to_owned(),
+            Error::UnknownOption { name, known } => {
+                let all = format!("the options are {}", code_list(known));
+                did_you_mean(name, known.iter().copied()).map_or(all.clone(), |near| format!("{near} {all}"))
+            }
+            Error::OptionOutOfRange { name: "temperature", .. } => {
+                "near 0 only the likeliest token is left: without sampling options it is always taken".to_owned()
+            }
+            Error::OptionOutOfRange { name: "top_p", .. } => {
+                "1 keeps every token; 0.9 keeps the likeliest tokens that make up 90 %".to_owned()
+            }
+            Error::WrongFormat { formats, .. } => format!("the name may end in {formats}"),
+            Error::OutsideOutputFolder { .. } => "give a plain file name; `--out DIR` chooses the folder".to_owned(),
             Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
             Error::NotGpt2 { .. } => "`tokenscope models` lists models that work".to_owned(),
             Error::BrokenWeights { .. } => "the file may be incomplete: delete it and fetch it again".to_owned(),
@@ -100,4 +150,9 @@ impl Error {
         let path = path.into();
         move |source| Error::Io { action, path, source }
     }
+}
+
+/// `a`, `b`, `c`
+fn code_list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,0 +1,96 @@
+//! Script values ↔ those of the core.
+
+use rhai::{Array, Dynamic, ImmutableString, Map};
+
+use crate::error::{Error, Result};
+use crate::generate::Generation;
+use crate::generate::options::{Options, Value};
+use crate::script::state::State;
+use crate::tokenizer::Tokens;
+
+/// A text, cut into tokens now, or tokens as they are.
+pub fn tokens(state: &State, value: Dynamic, function: &'static str) -> Result<Tokens> {
+    if value.is_string() {
+        return Ok(state.model()?.tokenizer().tokenize(&value.cast::<ImmutableString>()));
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return Ok(generation.tokens.clone());
+    }
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return Ok(tokens.clone());
+    }
+    let found = kind(&value);
+    Err(Error::WrongArgument { function, expected: "a text or Tokens", found })
+}
+
+/// An id, an array of ids, or tokens.
+pub fn ids(state: &State, value: Dynamic, function: &'static str) -> Result<Tokens> {
+    let wrong = |value: &Dynamic| Error::WrongArgument {
+        function,
+        expected: "an id, an array of ids or Tokens",
+        found: kind(value),
+    };
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return Ok(tokens.clone());
+    }
+    let tokenizer = state.model()?.tokenizer().clone();
+    let id = |value: &Dynamic| match value.as_int() {
+        Ok(id) => u32::try_from(id)
+            .map_err(|_| Error::IdOutsideVocabulary { id, size: tokenizer.vocabulary_size() }),
+        Err(_) => Err(wrong(value)),
+    };
+    match value.read_lock::<Array>() {
+        Some(array) => tokenizer.tokens(array.iter().map(id).collect::<Result<Vec<u32>>>()?),
+        None => tokenizer.tokens([id(&value)?]),
+    }
+}
+
+/// A token given by its id or by its text, which must be one token.
+pub fn token(tokenizer: &crate::tokenizer::Tokenizer, value: Dynamic, function: &'static str) -> Result<u32> {
+    if let Ok(id) = value.as_int() {
+        let outside = || Error::IdOutsideVocabulary { id, size: tokenizer.vocabulary_size() };
+        return u32::try_from(id).map_err(|_| outside());
+    }
+    if !value.is_string() {
+        return Err(Error::WrongArgument { function, expected: "an id or a token's text", found: kind(&value) });
+    }
+    let text = value.cast::<ImmutableString>();
+    match tokenizer.tokenize(&text).ids() {
+        [id] => Ok(*id),
+        ids => Err(Error::NotOneToken { text: text.to_string(), tokens: ids.len() }),
+    }
+}
+
+/// A whole number above zero, for "how many".
+pub fn count(n: i64, name: &'static str) -> Result<usize> {
+    let bound = "at least 1".to_owned();
+    usize::try_from(n).ok().filter(|n| *n > 0).ok_or(Error::OptionOutOfRange { name, value: n.to_string(), bound })
+}
+
+/// `#{ name: value, … }` into options.
+pub fn options<O: Options>(map: Map) -> Result<O> {
+    let mut options = O::default();
+    for (name, value) in map {
+        let value = match (value.as_int(), value.as_float()) {
+            (Ok(integer), _) => Value::Integer(integer),
+            (_, Ok(number)) => Value::Number(number),
+            _ => Value::Other { value: super::values::format(&value), kind: kind(&value) },
+        };
+        options.set(&name, &value)?;
+    }
+    Ok(options)
+}
+
+/// What a value is, as a script's writer would say.
+pub fn kind(value: &Dynamic) -> String {
+    match value.type_name() {
+        "()" => "nothing".to_owned(),
+        "i64" => format!("the number {value}"),
+        "f64" => format!("the number {value}"),
+        "string" => "a text".to_owned(),
+        "array" => "an array".to_owned(),
+        "map" => "a map".to_owned(),
+        "bool" => format!("`{value}`"),
+        name => super::values::type_name(name).map_or_else(|| format!("a {name}"), |name| format!("a {name}")),
+    }
+}

@@ -1,0 +1,98 @@
+//! Continuing a text.
+
+use rhai::plugin::*;
+
+#[export_module]
+pub mod bindings {
+    use rhai::{Dynamic, Map, NativeCallContext};
+
+    use super::super::{Answer, convert, raise};
+    use crate::generate::{self, GenerateOptions, Generation};
+    use crate::script::state::State;
+    use crate::script::{Event, Unit};
+    use crate::tokenizer::Tokens;
+
+    /// Continues a text, token by token; takes a text or `Tokens`.
+    ///
+    /// Without sampling options the likeliest token is taken at each step (greedy). Options: `max_length` (tokens of
+    /// the whole text, prompt included), `max_new_tokens` (tokens to append; it wins, and is 20 if neither is given);
+    /// `temperature` (above 0), `top_k` (at least 1), `top_p` (above 0, at most 1) and `seed` make it draw each token
+    /// instead. It stops early at the end of a text, or when interrupted, and returns what there is. The result has
+    /// the fields `text`, `tokens`, `prompt`, `seed` and `stopped`.
+    ///
+    /// ```rhai
+    /// let story = generate("Once upon a time", #{ max_new_tokens: 5 });
+    /// story.tokens.len() == 9
+    /// ```
+    #[rhai_fn(name = "generate", return_raw)]
+    pub fn generate_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Generation> {
+        let state = State::of(&context);
+        let options: GenerateOptions = convert::options(options).map_err(raise)?;
+        let prompt = convert::tokens(&state, text, "generate").map_err(raise)?;
+        let mut begun = false;
+        let progress = |_: &generate::Step, total: usize| {
+            if !std::mem::replace(&mut begun, true) {
+                let what = "generating".to_owned();
+                state.emit(Event::Started { what, total: total as u64, unit: Unit::Tokens });
+            }
+            state.emit(Event::Advanced(1));
+        };
+        let generation = state.with_context(|context| {
+            generate::generate(context, &prompt, &options, &state.interrupt, progress)
+        });
+        if begun {
+            state.emit(Event::Finished);
+        }
+        let generation = generation.map_err(raise)?;
+        if generation.stopped == generate::Stopped::Interrupted {
+            // The text so far is the answer; only this call was to stop.
+            state.interrupt.clear();
+        }
+        Ok(generation)
+    }
+
+    #[rhai_fn(name = "generate", return_raw)]
+    pub fn generate(context: NativeCallContext, text: Dynamic) -> Answer<Generation> {
+        generate_with(context, text, Map::new())
+    }
+
+    /// The whole text, prompt included.
+    #[rhai_fn(get = "text", pure)]
+    pub fn get_text(generation: &mut Generation) -> String {
+        generation.tokens.text()
+    }
+
+    /// All tokens, those of the prompt included.
+    #[rhai_fn(get = "tokens", pure)]
+    pub fn get_tokens(generation: &mut Generation) -> Tokens {
+        generation.tokens.clone()
+    }
+
+    /// The tokens that it began with.
+    #[rhai_fn(get = "prompt", pure)]
+    pub fn get_prompt(generation: &mut Generation) -> Tokens {
+        generation.prompt.clone()
+    }
+
+    /// The seed that makes the same draws again; nothing if none were made.
+    #[rhai_fn(get = "seed", pure)]
+    pub fn get_seed(generation: &mut Generation) -> Dynamic {
+        generation.seed.map_or(Dynamic::UNIT, |seed| Dynamic::from_int(seed as i64))
+    }
+
+    /// Why it stopped: `"length"`, `"end of text"` or `"interrupted"`.
+    #[rhai_fn(get = "stopped", pure)]
+    pub fn get_stopped(generation: &mut Generation) -> String {
+        generation.stopped.to_string()
+    }
+
+    #[rhai_fn(name = "==", pure)]
+    pub fn equal(generation: &mut Generation, other: Generation) -> bool {
+        generation.tokens == other.tokens
+    }
+
+    #[rhai_fn(name = "!=", pure)]
+    pub fn unequal(generation: &mut Generation, other: Generation) -> bool {
+        generation.tokens != other.tokens
+    }
+}

@@ -1,0 +1,50 @@
+//! What a script can call, one file per help topic. Everything that is said about a binding is said in its comment.
+
+mod charts;
+mod convert;
+mod generating;
+mod helping;
+mod models;
+mod predicting;
+mod tokens;
+mod values;
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, EvalAltResult, Module, Position, exported_module};
+
+use crate::error::Error;
+
+/// A group of bindings.
+pub struct Topic {
+    pub name: &'static str,
+    /// What it is about, for `help()`.
+    pub about: &'static str,
+    pub module: fn() -> Module,
+}
+
+/// All topics, in the order in which a lesson needs them.
+pub const TOPICS: &[Topic] = &[
+    Topic { name: "tokens", about: "text into tokens and back", module: || exported_module!(tokens::bindings) },
+    Topic { name: "predicting", about: "what comes next, and how likely it is", module: || exported_module!(predicting::bindings) },
+    Topic { name: "generating", about: "continuing a text", module: || exported_module!(generating::bindings) },
+    Topic { name: "charts", about: "tables, charts and files", module: || exported_module!(charts::bindings) },
+    Topic { name: "models", about: "which model is asked", module: || exported_module!(models::bindings) },
+    Topic { name: "helping", about: "finding out what there is", module: || exported_module!(helping::bindings) },
+];
+
+/// Makes all bindings known to an engine.
+pub fn register(engine: &mut Engine) {
+    values::register(engine);
+    for topic in TOPICS {
+        engine.register_global_module((topic.module)().into());
+    }
+}
+
+/// What a binding returns.
+type Answer<T> = Result<T, Box<EvalAltResult>>;
+
+/// An error on its way through the engine: the call's position is filled in, and `try … catch` works.
+fn raise(error: Error) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorRuntime(Dynamic::from(Rc::new(error)), Position::NONE).into()
+}

@@ -1,0 +1,190 @@
+//! What comes next, and how likely it is.
+
+use rhai::plugin::*;
+
+#[export_module]
+pub mod bindings {
+    use rhai::{Array, Dynamic, Map, NativeCallContext};
+
+    use super::super::{Answer, convert, raise};
+    use crate::analyse::next_token::{Candidate, NextToken};
+    use crate::error::Error;
+    use crate::generate::{Sampler, SamplingOptions};
+    use crate::script::state::State;
+
+    /// The probability of every token of the vocabulary to be the next one.
+    ///
+    /// Takes a text, which is cut into tokens first, or `Tokens`, which are read as they are. What was read before is
+    /// not read again: a text that grew by a token costs one token. The result shows its likeliest tokens; it has
+    /// `top(n)`, `p(token)`, `rank(token)`, `argmax()` and the field `entropy` (in bits), and `probs[id]` is one
+    /// probability. Fails if the text is empty or longer than the model's context.
+    ///
+    /// ```rhai
+    /// let probs = next_probs("Once upon a time");
+    /// probs.top(3)
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn next_probs(context: NativeCallContext, text: Dynamic) -> Answer<NextToken> {
+        let state = State::of(&context);
+        let tokens = convert::tokens(&state, text, "next_probs").map_err(raise)?;
+        state.next(&tokens).map_err(raise)
+    }
+
+    /// The logits of the next token, before softmax makes them probabilities: one number for each id.
+    ///
+    /// Takes a text, `Tokens`, or a distribution that is there already. The softmax does not change when the same
+    /// number is added to all of them: only their differences say something.
+    ///
+    /// ```rhai
+    /// let row = logits("Once upon a time");
+    /// row.len() == model().vocabulary
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn logits(context: NativeCallContext, text: Dynamic) -> Answer<Array> {
+        let state = State::of(&context);
+        let next = distribution(&state, text, "logits").map_err(raise)?;
+        Ok(next.distribution.logits().iter().map(|logit| Dynamic::from_float(f64::from(*logit))).collect())
+    }
+
+    /// The `n` likeliest next tokens, likeliest first: an array of candidates with `id`, `token`, `p` and `rank`.
+    ///
+    /// ```rhai
+    /// let best = next_probs("Once upon a time").top(5);
+    /// best[0].p >= best[4].p
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn top(next: &mut NextToken, n: i64) -> Answer<Array> {
+        let n = convert::count(n, "n").map_err(raise)?;
+        Ok(next.candidates(n).into_iter().map(Dynamic::from).collect())
+    }
+
+    /// The id of the likeliest next token; takes a text, `Tokens` or a distribution.
+    ///
+    /// ```rhai
+    /// let probs = next_probs("Once upon a time");
+    /// argmax(probs) == probs.top(1)[0].id
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn argmax(context: NativeCallContext, text: Dynamic) -> Answer<i64> {
+        let next = distribution(&State::of(&context), text, "argmax").map_err(raise)?;
+        Ok(next.distribution.argmax().into())
+    }
+
+    /// Draws the id of a next token by its probability; takes a text, `Tokens` or a distribution.
+    ///
+    /// The options `temperature` (above 0), `top_k` (at least 1) and `top_p` (above 0, at most 1) change the
+    /// distribution first, in this order; with `seed` the same token is drawn every time. Nothing is left out unless
+    /// an option says so.
+    ///
+    /// ```rhai
+    /// let probs = next_probs("Once upon a time");
+    /// sample(probs, #{ top_k: 5, seed: 1 }) == sample(probs, #{ top_k: 5, seed: 1 })
+    /// ```
+    #[rhai_fn(name = "sample", return_raw)]
+    pub fn sample_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<i64> {
+        let options: SamplingOptions = convert::options(options).map_err(raise)?;
+        let next = distribution(&State::of(&context), text, "sample").map_err(raise)?;
+        let id = Sampler::new(&options).draw(&next.distribution).map_err(raise)?;
+        Ok(id.into())
+    }
+
+    #[rhai_fn(name = "sample", return_raw)]
+    pub fn sample(context: NativeCallContext, text: Dynamic) -> Answer<i64> {
+        sample_with(context, text, Map::new())
+    }
+
+    /// The probability of one token, given by its id or its text.
+    ///
+    /// ```rhai
+    /// let probs = next_probs("Once upon a");
+    /// probs.p(" time") > probs.p(" banana")
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn p(next: &mut NextToken, token: Dynamic) -> Answer<f64> {
+        let id = convert::token(&next.tokenizer, token, "p").map_err(raise)?;
+        Ok(f64::from(next.distribution.p(id).map_err(raise)?))
+    }
+
+    /// How many tokens are likelier than one, plus 1: the likeliest has rank 1. The token is given by id or text.
+    ///
+    /// ```rhai
+    /// let probs = next_probs("Once upon a");
+    /// probs.rank(probs.argmax()) == 1
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn rank(next: &mut NextToken, token: Dynamic) -> Answer<i64> {
+        let id = convert::token(&next.tokenizer, token, "rank").map_err(raise)?;
+        Ok(next.distribution.rank(id).map_err(raise)? as i64)
+    }
+
+    /// How many tokens the distribution is over.
+    #[rhai_fn(name = "len", pure)]
+    pub fn length(next: &mut NextToken) -> i64 {
+        next.distribution.len() as i64
+    }
+
+    /// How unsure the prediction is, in bits: 0 if one token is certain, log2 of the vocabulary if all are equal.
+    #[rhai_fn(get = "entropy", pure)]
+    pub fn get_entropy(next: &mut NextToken) -> f64 {
+        next.distribution.entropy()
+    }
+
+    /// The probability of every token, by id, as an array.
+    #[rhai_fn(get = "probabilities", pure)]
+    pub fn get_probabilities(next: &mut NextToken) -> Array {
+        next.distribution.probabilities().iter().map(|p| Dynamic::from_float(f64::from(*p))).collect()
+    }
+
+    #[rhai_fn(index_get, pure, return_raw)]
+    pub fn at(next: &mut NextToken, id: i64) -> Answer<f64> {
+        p(next, Dynamic::from_int(id))
+    }
+
+    #[rhai_fn(name = "==", pure)]
+    pub fn equal(next: &mut NextToken, other: NextToken) -> bool {
+        next.distribution == other.distribution
+    }
+
+    #[rhai_fn(name = "!=", pure)]
+    pub fn unequal(next: &mut NextToken, other: NextToken) -> bool {
+        next.distribution != other.distribution
+    }
+
+    /// A candidate's id.
+    #[rhai_fn(get = "id", pure)]
+    pub fn get_id(candidate: &mut Candidate) -> i64 {
+        candidate.id.into()
+    }
+
+    /// A candidate's text; bytes that are no whole character show as `�`.
+    #[rhai_fn(get = "token", pure)]
+    pub fn get_piece(candidate: &mut Candidate) -> String {
+        String::from_utf8_lossy(&candidate.piece).into_owned()
+    }
+
+    /// A candidate's probability.
+    #[rhai_fn(get = "p", pure)]
+    pub fn get_p(candidate: &mut Candidate) -> f64 {
+        f64::from(candidate.p)
+    }
+
+    /// A candidate's rank, 1 for the likeliest.
+    #[rhai_fn(get = "rank", pure)]
+    pub fn get_rank(candidate: &mut Candidate) -> i64 {
+        candidate.rank as i64
+    }
+
+    /// A distribution that is there already, or that of the token after a text.
+    fn distribution(state: &State, value: Dynamic, function: &'static str) -> Result<NextToken, Error> {
+        if let Some(next) = value.read_lock::<NextToken>() {
+            return Ok(next.clone());
+        }
+        let tokens = convert::tokens(state, value, function).map_err(|error| match error {
+            Error::WrongArgument { function, found, .. } => {
+                Error::WrongArgument { function, expected: "a text, Tokens or a Distribution", found }
+            }
+            error => error,
+        })?;
+        state.next(&tokens)
+    }
+}

@@ -1,0 +1,90 @@
+//! The types that scripts see: their names, and how a value is written in a line.
+
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, Map};
+
+use crate::analyse::next_token::{Candidate, NextToken};
+use crate::error::Error;
+use crate::generate::Generation;
+use crate::model::Model;
+use crate::render::number::percent;
+use crate::render::{Chart, Table, label};
+use crate::tokenizer::Tokens;
+
+/// Declares each type that scripts see: its name, and how a value of it is written in a line.
+macro_rules! types {
+    ($($kind:ty, $name:literal, |$value:ident| $text:expr;)*) => {
+        /// The name that scripts know a Rust type by.
+        pub fn type_name(rust: &str) -> Option<&'static str> {
+            $(if rust == std::any::type_name::<$kind>() { return Some($name); })*
+            None
+        }
+
+        /// Names the types, and makes their values printable.
+        pub fn register(engine: &mut Engine) {
+            $(
+                engine.register_type_with_name::<$kind>($name);
+                printable(engine, |$value: &$kind| $text);
+            )*
+        }
+
+        /// A value of one of the types.
+        fn written(value: &Dynamic) -> Option<String> {
+            $(if let Some($value) = value.read_lock::<$kind>() { return Some($text); })*
+            None
+        }
+    };
+}
+
+types! {
+    Tokens, "Tokens", |tokens| format!("{:?}", tokens.ids());
+    NextToken, "Distribution", |next| format!("Distribution over {} tokens", next.distribution.len());
+    Candidate, "Candidate", |candidate| {
+        format!("{} `{}` {}", candidate.id, label(&candidate.piece), percent(f64::from(candidate.p)))
+    };
+    Generation, "Generation", |generation| generation.tokens.text();
+    Model, "Model", |model| format!("Model {}", model.name());
+    Chart, "Chart", |chart| format!("Chart “{}”", chart.title());
+    Table, "Table", |table| format!("Table of {} rows", table.rows.len());
+    Rc<Error>, "Error", |error| error.to_string();
+}
+
+fn printable<T: Clone + 'static>(engine: &mut Engine, write: impl Fn(&T) -> String + Copy + 'static) {
+    for name in ["to_string", "to_debug", "print", "debug"] {
+        engine.register_fn(name, move |value: &mut T| write(value));
+    }
+    engine.register_fn("+", move |left: &str, right: T| format!("{left}{}", write(&right)));
+}
+
+/// A value in a line, as one would write it in a script.
+pub fn format(value: &Dynamic) -> String {
+    if value.is_string() {
+        return quoted(&value.to_string());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return format!("[{}]", array.iter().map(format).collect::<Vec<_>>().join(", "));
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        let entries = map.iter().map(|(name, value)| format!("{name}: {}", format(value)));
+        return format!("#{{{}}}", entries.collect::<Vec<_>>().join(", "));
+    }
+    written(value).unwrap_or_else(|| value.to_string())
+}
+
+/// A text between quotes, with what would not show written as in a script.
+pub fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            c if c.is_control() => quoted.push_str(&format!("\\x{:02x}", c as u32)),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "\""
+}

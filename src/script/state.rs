@@ -1,0 +1,124 @@
+//! What the bindings of one session share: the model and what it has read, where output goes, who may interrupt.
+
+use std::cell::RefCell;
+use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
+
+use rhai::{Dynamic, NativeCallContext};
+
+use super::Event;
+use crate::analyse::next_token::NextToken;
+use crate::error::{Error, Result};
+use crate::hub::Hub;
+use crate::interrupt::Interrupt;
+use crate::model::{Context, Model};
+use crate::render::Output;
+use crate::tokenizer::Tokens;
+
+/// Where a session hands what it has to show.
+pub type Sink = Box<dyn FnMut(Event)>;
+
+/// Behind the engine's tag, so that a binding finds its session.
+pub struct State {
+    pub hub: Hub,
+    pub interrupt: Interrupt,
+    /// What is to be loaded when a model is first needed.
+    model: RefCell<String>,
+    context: RefCell<Option<Context>>,
+    out: PathBuf,
+    sink: RefCell<Sink>,
+}
+
+impl State {
+    pub fn new(hub: Hub, model: String, out: PathBuf, interrupt: Interrupt, sink: Sink) -> State {
+        let (model, context, sink) = (RefCell::new(model), RefCell::new(None), RefCell::new(sink));
+        State { hub, interrupt, model, context, out, sink }
+    }
+
+    /// The session behind a call.
+    pub fn of(context: &NativeCallContext) -> Rc<State> {
+        let tag = context.tag().and_then(|tag| tag.clone().try_cast::<Rc<State>>());
+        tag.expect("every engine is tagged with its session")
+    }
+
+    pub fn tag(self: &Rc<State>) -> Dynamic {
+        Dynamic::from(self.clone())
+    }
+
+    pub fn emit(&self, event: Event) {
+        (self.sink.borrow_mut())(event);
+    }
+
+    pub fn output(&self, output: Output) {
+        self.emit(Event::Output(output));
+    }
+
+    /// The name of the model in use, loaded or not.
+    pub fn model_name(&self) -> String {
+        self.model.borrow().clone()
+    }
+
+    /// The model in use; loads it if nothing has needed it yet.
+    pub fn model(&self) -> Result<Model> {
+        if let Some(context) = &*self.context.borrow() {
+            return Ok(context.model().clone());
+        }
+        self.load(&self.model_name())
+    }
+
+    /// Loads a model and uses it from now on. If it fails, the one in use stays.
+    pub fn load(&self, name: &str) -> Result<Model> {
+        let source = self.hub.resolve(name, &mut Downloads(self), &self.interrupt)?;
+        let model = Model::load(name, &source)?;
+        *self.context.borrow_mut() = Some(Context::new(&model));
+        *self.model.borrow_mut() = name.to_owned();
+        Ok(model)
+    }
+
+    /// Works with what the model has read so far.
+    pub fn with_context<T>(&self, work: impl FnOnce(&mut Context) -> Result<T>) -> Result<T> {
+        self.model()?;
+        work(self.context.borrow_mut().as_mut().expect("a model was just loaded"))
+    }
+
+    /// What comes after these tokens.
+    pub fn next(&self, tokens: &Tokens) -> Result<NextToken> {
+        let distribution = self.with_context(|context| context.read(tokens.ids(), &self.interrupt))?;
+        Ok(NextToken { distribution, tokenizer: tokens.tokenizer().clone(), text: tokens.text() })
+    }
+
+    /// The place for a file that a script writes: a plain path below the output folder.
+    pub fn output_path(&self, name: &str) -> Result<PathBuf> {
+        let is_inside = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
+        let path = Path::new(name);
+        if path.file_name().is_none() || !path.components().all(is_inside) {
+            return Err(Error::OutsideOutputFolder { name: name.to_owned() });
+        }
+        let path = self.out.join(path);
+        let folder = path.parent().unwrap_or(&self.out);
+        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        // A link inside the folder may lead out of it.
+        let resolve = |path: &Path| path.canonicalize().map_err(Error::io("open", path));
+        if !resolve(folder)?.starts_with(resolve(&self.out)?) || path.is_symlink() {
+            return Err(Error::OutsideOutputFolder { name: name.to_owned() });
+        }
+        Ok(path)
+    }
+}
+
+/// Hands a download's progress to the front end.
+struct Downloads<'a>(&'a State);
+
+impl crate::hub::Progress for Downloads<'_> {
+    fn started(&mut self, file: &str, bytes: u64) {
+        self.0.emit(Event::Started { what: file.to_owned(), total: bytes, unit: super::Unit::Bytes });
+    }
+
+    fn advanced(&mut self, bytes: u64) {
+        self.0.emit(Event::Advanced(bytes));
+    }
+
+    fn finished(&mut self) {
+        self.0.emit(Event::Finished);
+    }
+}
