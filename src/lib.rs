@@ -1,5 +1,6 @@
 //! tokenscope: watch a GPT-2 language model write, one token at a time.
 
 pub mod error;
+pub mod hub;
 pub mod interrupt;
 pub mod suggest;
