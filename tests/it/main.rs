@@ -1,0 +1,4 @@
+//! Everything that is tested through the library's public face; one module a subject.
+
+mod hub;
+mod mirror;
