@@ -24,6 +24,10 @@ pub enum Error {
     #[error("the index is {index}, but there are {length} tokens")]
     IndexOutOfRange { index: i64, length: usize },
 
+    /// A row that does not fit its table.
+    #[error("row {index} is {found}, but must be an array of {columns} values")]
+    BadRow { index: usize, columns: usize, found: String },
+
     /// A text where a single token is needed.
     #[error("`{text}` is {tokens} tokens, but must be one")]
     NotOneToken { text: String, tokens: usize },
@@ -76,9 +80,6 @@ pub enum Error {
     #[error("cannot use `{}`: {reason}", path.display())]
     BrokenConfig { path: PathBuf, reason: String },
 
-    #[error("`{}` describes a `{model_type}` model, not a `gpt2` one", path.display())]
-    NotGpt2 { path: PathBuf, model_type: String },
-
     #[error("`{}` is no safetensors file: {reason}", path.display())]
     BrokenWeights { path: PathBuf, reason: String },
 
@@ -94,6 +95,103 @@ pub enum Error {
     /// From the tensor library; what is known to go wrong has an error of its own.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+
+    /// A name that is neither built in, known, `owner/name`, nor a folder.
+    #[error("unknown model `{name}`")]
+    UnknownModel {
+        name: String,
+        /// "did you mean `…`?", if some known name is near.
+        suggestion: Option<String>,
+    },
+
+    /// A name that looks like a model's but cannot be one.
+    #[error("`{name}` cannot be a model's name: {reason}")]
+    BadModelName { name: String, reason: String },
+
+    /// A path that leads to no folder.
+    #[error("there is no folder `{}`", path.display())]
+    NoSuchFolder { path: PathBuf },
+
+    /// A folder or repository that holds only a part of a model.
+    #[error("`{place}` has no {what} (looked for {looked_for})")]
+    MissingModelFile {
+        place: String,
+        what: &'static str,
+        /// The file names, each in backticks.
+        looked_for: &'static str,
+    },
+
+    /// Weights in Python's pickle format, which can run code when read.
+    #[error("`{place}` has only `pytorch_model.bin`, but weights are read from safetensors files")]
+    OnlyPytorchWeights { place: String },
+
+    /// A model of another kind.
+    #[error("`{place}` is a `{found}` model, but only `gpt2` models can be read")]
+    NotGpt2 { place: String, found: String },
+
+    /// An environment variable with a value that means nothing.
+    #[error("`{variable}` is `{value}`, but {bound}")]
+    BadSetting { variable: &'static str, value: String, bound: String },
+
+    /// Offline, and the cache lacks the model or a part of it.
+    #[error("the cache `{}` holds no whole `{name}`, and offline mode allows no download", cache.display())]
+    NotCached { name: String, cache: PathBuf },
+
+    /// 404: the hub knows no such repository or revision.
+    #[error("{endpoint} has no model `{repository}` at revision `{revision}`")]
+    NotOnHub { endpoint: String, repository: String, revision: String, with_token: bool },
+
+    /// 401 or 403: the hub will not hand the model out.
+    #[error("{endpoint} refused `{repository}` (HTTP {status})")]
+    Refused { endpoint: String, repository: String, status: u16, with_token: bool },
+
+    /// 429, 5xx, or another status that is not an answer.
+    #[error("{endpoint} could not deliver `{file}` (HTTP {status})")]
+    ServerTrouble { endpoint: String, file: String, status: u16 },
+
+    /// No connection at all.
+    #[error("cannot reach {endpoint}: {reason}")]
+    Unreachable { endpoint: String, reason: String },
+
+    /// A connection that ended before the file did.
+    #[error("the connection was cut while downloading `{file}`: {received} of {expected} bytes arrived")]
+    Cut { file: String, received: u64, expected: u64 },
+
+    /// A connection on which nothing arrives any more.
+    #[error("the download of `{file}` stalled: nothing arrived for {seconds} s")]
+    Stalled { file: String, seconds: f64 },
+
+    /// A downloaded or local file that cannot be whole.
+    #[error("`{file}` is damaged: {reason}")]
+    Damaged { file: String, reason: String },
+
+    /// An answer that does not follow the hub's protocol.
+    #[error("{endpoint} does not answer like a model hub: {reason}")]
+    NotAHub { endpoint: String, reason: String },
+
+    /// The repository got a new commit between two of its files.
+    #[error("`{repository}` changed on the hub while it was being downloaded")]
+    ChangedMeanwhile { repository: String },
+
+    /// A chart that has nothing to show.
+    #[error("the chart `{title}` has no bars, but needs at least 1")]
+    ChartEmpty { title: String },
+
+    /// A chart with more rows than a picture can hold.
+    #[error("the chart `{title}` has {count} bars, but at most {limit} fit a picture")]
+    ChartCrowded { title: String, count: usize, limit: usize },
+
+    /// A bar whose length is no share of anything.
+    #[error("the bar `{label}` is {value}, but must be at least 0 and at most 1")]
+    ChartValue { label: String, value: f64 },
+
+    /// A size at which no picture can be drawn.
+    #[error("`scale` is {scale}, but must be at least {least} and at most {most}")]
+    ChartScale { scale: f64, least: f64, most: f64 },
+
+    /// The drawing library refused.
+    #[error("cannot draw the chart: {reason}")]
+    Drawing { reason: String },
 
     /// A file or folder that could not be read or written.
     #[error("cannot {action} `{}`: {source}", path.display())]
@@ -135,11 +233,71 @@ impl Error {
             Error::WrongFormat { formats, .. } => format!("the name may end in {formats}"),
             Error::OutsideOutputFolder { .. } => "give a plain file name; `--out DIR` chooses the folder".to_owned(),
             Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
-            Error::NotGpt2 { .. } => "`tokenscope models` lists models that work".to_owned(),
             Error::BrokenWeights { .. } => "the file may be incomplete: delete it and fetch it again".to_owned(),
             Error::MissingTensor { .. } | Error::WrongShape { .. } => {
                 "`config.json` and the weights must belong to the same GPT-2 model".to_owned()
             }
+            Error::UnknownModel { suggestion, .. } => match suggestion {
+                Some(suggestion) => {
+                    format!("{suggestion} `tokenscope models` lists the names; a folder works too")
+                }
+                None => "`tokenscope models` lists the names; a folder or `owner/name` works too".into(),
+            },
+            Error::BadModelName { .. } => {
+                "a model is a known name, `owner/name`, either with `@revision`, or a folder".into()
+            }
+            Error::NoSuchFolder { .. } => {
+                "the folder must hold `config.json`, `model.safetensors` and `tokenizer.json`".into()
+            }
+            Error::MissingModelFile { .. } => 
+                "a model is `config.json`, weights as safetensors, and `tokenizer.json` \
+                 or `vocab.json` with `merges.txt`"
+                    .into(),
+            ,
+            Error::OnlyPytorchWeights { .. } => 
+                "in Python, `from_pretrained(…).save_pretrained(folder)` writes safetensors; \
+                 then name that folder"
+                    .into(),
+            ,
+            Error::NotGpt2 { .. } => "`tokenscope models` lists some that can".into(),
+            Error::BadSetting { variable, .. } => format!("correct or unset `{variable}`"),
+            Error::NotCached { .. } => 
+                "unset `HF_HUB_OFFLINE` to download it once; `pocket` is built in and needs no network"
+                    .into(),
+            ,
+            Error::NotOnHub { with_token: false, .. } => {
+                "check the name; if the model is private, set `HF_TOKEN`".into()
+            }
+            Error::NotOnHub { with_token: true, .. } => {
+                "check the name, and that your token may see the model if it is private".into()
+            }
+            Error::Refused { with_token: false, .. } => {
+                "the name may be wrong, or the model private or gated: for those set `HF_TOKEN`".into()
+            }
+            Error::Refused { endpoint, repository, with_token: true, .. } => format!(
+                "check `HF_TOKEN`; a gated model's terms are accepted at {endpoint}/{repository}"
+            ),
+            Error::ServerTrouble { status: 429, .. } => {
+                "the server limits how often it is asked: wait some minutes and try again".into()
+            }
+            Error::ServerTrouble { status: 500.., .. } => {
+                "the trouble is the server's: try again later".into()
+            }
+            Error::Unreachable { .. } => {
+                "is there a connection? `pocket` is built in and needs none".into()
+            }
+            Error::Cut { .. } | Error::Stalled { .. } => {
+                "try again: the download continues where it stopped".into()
+            }
+            Error::Damaged { .. } => "fetch the file again: a damaged download is not kept".into(),
+            Error::NotAHub { .. } => "check `HF_ENDPOINT`; a login page may also be in the way".into(),
+            Error::ChangedMeanwhile { .. } => "try again to get the new version".into(),
+            Error::ChartEmpty { .. } => "give it one bar for each token to show".into(),
+            Error::ChartCrowded { limit, .. } => {
+                format!("show only the likeliest, at most {limit}; a table holds any number")
+            }
+            Error::ChartValue { .. } => "a bar shows a probability: 0.25 is 25 %".into(),
+            Error::ChartScale { .. } => "1 is 800 pixels wide, 2 is 1600".into(),
             _ => return None,
         };
         Some(hint)

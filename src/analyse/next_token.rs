@@ -58,14 +58,17 @@ impl NextToken {
 
     /// A bar for each of the `n` likeliest tokens.
     pub fn chart(&self, n: usize) -> Chart {
-        let title = format!("The {n} likeliest next tokens");
-        let bars = BarChart::new(title).subtitle(format!("after “{}”", end_of(&self.text)));
-        Chart::Bars(
-            self.candidates(n)
-                .into_iter()
-                .fold(bars, |bars, candidate| bars.bar(label(&candidate.piece), f64::from(candidate.p))),
-        )
+        let candidates = self.candidates(n);
+        let title = format!("The {} likeliest next tokens", candidates.len());
+        chart(&title, Some(format!("after “{}”", end_of(&self.text))), &candidates)
     }
+}
+
+/// A bar for each candidate.
+pub fn chart(title: &str, subtitle: Option<String>, candidates: &[Candidate]) -> Chart {
+    let empty = BarChart { subtitle, ..BarChart::new(title) };
+    let bar = |chart: BarChart, candidate: &Candidate| chart.bar(label(&candidate.piece), f64::from(candidate.p));
+    Chart::Bars(candidates.iter().fold(empty, bar))
 }
 
 /// One row a candidate: id, token, p and its bar.

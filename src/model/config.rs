@@ -78,7 +78,7 @@ impl Config {
         let json: serde_json::Value = serde_json::from_str(text).map_err(|source| broken(source.to_string()))?;
         match json.get("model_type").and_then(|value| value.as_str()) {
             Some(other) if other != "gpt2" => {
-                return Err(Error::NotGpt2 { path: path.to_owned(), model_type: other.to_owned() });
+                return Err(Error::NotGpt2 { place: path.display().to_string(), found: other.to_owned() });
             }
             _ => {}
         }
@@ -164,7 +164,7 @@ mod tests {
     #[test]
     fn another_architecture_is_named() {
         let error = parse(r#"{"model_type": "llama", "hidden_size": 4096}"#).unwrap_err();
-        assert_eq!(error.to_string(), "`config.json` describes a `llama` model, not a `gpt2` one");
+        assert_eq!(error.to_string(), "`config.json` is a `llama` model, but only `gpt2` models can be read");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::hub::{Source, TokenizerFiles};
 use crate::interrupt::Interrupt;
 use crate::tokenizer::Tokenizer;
 use cache::Cache;
@@ -33,6 +34,19 @@ struct Inner {
 }
 
 impl Model {
+    /// Loads what a name was resolved to.
+    pub fn load(name: &str, source: &Source) -> Result<Model> {
+        let files = match source {
+            Source::BuiltIn(_) => return Model::pocket(),
+            Source::Files(files) => files,
+        };
+        let tokenizer = match &files.tokenizer {
+            TokenizerFiles::Json(path) => Tokenizer::from_json(path)?,
+            TokenizerFiles::VocabAndMerges { vocab, merges } => Tokenizer::from_vocab_and_merges(vocab, merges)?,
+        };
+        Model::from_files(name, &files.config, &files.weights, tokenizer)
+    }
+
     /// The model that is part of the program: small, trained from scratch, offline.
     pub fn pocket() -> Result<Model> {
         let config = include_str!("../../assets/pocket/config.json");
@@ -42,8 +56,7 @@ impl Model {
         Model::new("pocket", config, &checkpoint, Tokenizer::gpt2())
     }
 
-    /// A model from its files: `config.json` and one or several safetensors files.
-    pub fn from_files(name: &str, config: &Path, weights: &[PathBuf], tokenizer: Tokenizer) -> Result<Model> {
+    fn from_files(name: &str, config: &Path, weights: &[PathBuf], tokenizer: Tokenizer) -> Result<Model> {
         let text = std::fs::read_to_string(config).map_err(Error::io("read", config))?;
         Model::new(name, Config::parse(&text, config)?, &Checkpoint::open(weights)?, tokenizer)
     }

@@ -1,3 +1,5 @@
 //! What tokenscope promises, one module a subject.
 
+mod hub;
+mod mirror;
 mod parity;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use tokenscope::hub::{Hub, Settings};
 use tokenscope::interrupt::Interrupt;
 use tokenscope::model::{Context, Model};
-use tokenscope::tokenizer::Tokenizer;
 
 const FIXTURES: [&str; 11] = [
     "bf16",
@@ -30,18 +30,9 @@ fn folder(name: &str) -> PathBuf {
 
 fn load(name: &str) -> Model {
     let folder = folder(name);
-    let mut weights: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("model"))
-        .filter(|path| path.extension().unwrap() == "safetensors")
-        .collect();
-    weights.sort();
-    let tokenizer = match folder.join("tokenizer.json") {
-        json if json.exists() => Tokenizer::from_json(&json).unwrap(),
-        _ => Tokenizer::from_vocab_and_merges(&folder.join("vocab.json"), &folder.join("merges.txt")).unwrap(),
-    };
-    Model::from_files(name, &folder.join("config.json"), &weights, tokenizer).unwrap()
+    let hub = Hub::new(Settings::new(&folder));
+    let source = hub.resolve(folder.to_str().unwrap(), &mut (), &Interrupt::default()).unwrap();
+    Model::load(name, &source).unwrap()
 }
 
 /// One prompt of a fixture's `reference.safetensors`.

@@ -1,13 +1,13 @@
 //! What a script can call, one file per help topic. Everything that is said about a binding is said in its comment.
 
 mod charts;
-mod convert;
+pub mod convert;
 mod generating;
 mod helping;
 mod models;
 mod predicting;
 mod tokens;
-mod values;
+pub mod values;
 
 use std::rc::Rc;
 

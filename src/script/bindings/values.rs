@@ -21,6 +21,12 @@ macro_rules! types {
             None
         }
 
+        /// The same by the last part of the Rust type's path.
+        pub fn short_name(rust: &str) -> Option<&'static str> {
+            $(if std::any::type_name::<$kind>().rsplit("::").next() == Some(rust) { return Some($name); })*
+            None
+        }
+
         /// Names the types, and makes their values printable.
         pub fn register(engine: &mut Engine) {
             $(

@@ -1,0 +1,284 @@
+//! How a script's values appear: as output at the end of a cell, as tables, charts, files and JSON.
+
+use rhai::{Array, Dynamic, Map};
+use serde_json::{Value, json};
+
+use super::bindings::values;
+use super::state::State;
+use crate::analyse::next_token::{self, Candidate, NextToken};
+use crate::analyse::tokenization;
+use crate::error::{Error, Result};
+use crate::generate::Generation;
+use crate::hub::{ListedModel, Place};
+use crate::model::Model;
+use crate::render::{Cell, Chart, Column, Output, Table};
+use crate::tokenizer::Tokens;
+
+/// Rows that a distribution shows when nobody says how many.
+pub const ROWS: usize = 10;
+
+/// A value at the end of a cell; nothing for `()`.
+pub fn output(value: &Dynamic) -> Option<Output> {
+    if value.is_unit() {
+        return None;
+    }
+    if let Some(chart) = value.read_lock::<Chart>() {
+        return Some(Output::Chart(chart.clone()));
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return Some(Output::Text(generation.tokens.text()));
+    }
+    Some(match table(value, None) {
+        Ok(table) => Output::Table(table),
+        Err(_) => Output::Text(values::format(value)),
+    })
+}
+
+/// A value as a table, of at most `n` rows. Fails on a value that has none.
+pub fn table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
+    let mut table = whole_table(value, n)?;
+    if let Some(n) = n {
+        table.rows.truncate(n);
+    }
+    Ok(table)
+}
+
+fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
+    if let Some(table) = value.read_lock::<Table>() {
+        return Ok(table.clone());
+    }
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return Ok(tokenization::table(&tokens));
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return Ok(tokenization::table(&generation.tokens));
+    }
+    if let Some(next) = value.read_lock::<NextToken>() {
+        return Ok(next.table(n.unwrap_or(ROWS)));
+    }
+    if let Some(candidate) = value.read_lock::<Candidate>() {
+        return Ok(next_token::table(std::slice::from_ref(&candidate)));
+    }
+    if let Some(model) = value.read_lock::<Model>() {
+        return Ok(model_table(&model));
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        if let Some(candidates) = candidates(&array) {
+            return Ok(next_token::table(&candidates));
+        }
+        if let Some(table) = table_of_maps(&array) {
+            return Ok(table);
+        }
+    }
+    let expected = "tokens, a distribution, candidates or an array of maps";
+    Err(Error::WrongArgument { function: "table", expected, found: super::bindings::convert::kind(value) })
+}
+
+/// An array of candidates, if it is one.
+fn candidates(array: &Array) -> Option<Vec<Candidate>> {
+    let all: Option<Vec<Candidate>> = array.iter().map(|value| value.clone().try_cast::<Candidate>()).collect();
+    all.filter(|candidates| !candidates.is_empty())
+}
+
+/// An array of maps with the same keys: one column a key.
+fn table_of_maps(array: &Array) -> Option<Table> {
+    let maps: Option<Vec<Map>> = array.iter().map(|value| value.clone().try_cast::<Map>()).collect();
+    let maps = maps.filter(|maps| !maps.is_empty())?;
+    let names: Vec<_> = maps[0].keys().cloned().collect();
+    let is_same = |map: &Map| map.keys().eq(names.iter());
+    maps.iter().all(is_same).then(|| {
+        let rows: Vec<Vec<Cell>> = maps.iter().map(|map| map.values().map(cell).collect()).collect();
+        let columns: Vec<String> = names.iter().map(ToString::to_string).collect();
+        table_with_columns(&columns, rows)
+    })
+}
+
+/// Rows under named columns. Fails on a row that is no array of that many values.
+pub fn table_of_rows(columns: &Array, rows: &Array) -> Result<Table> {
+    let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
+    let row = |(index, value): (usize, &Dynamic)| -> Result<Vec<Cell>> {
+        let cells = value.read_lock::<Array>().map(|row| row.iter().map(cell).collect::<Vec<_>>());
+        cells.filter(|cells| cells.len() == names.len()).ok_or_else(|| Error::BadRow {
+            index,
+            columns: names.len(),
+            found: values::format(value),
+        })
+    };
+    let rows = rows.iter().enumerate().map(row).collect::<Result<_>>()?;
+    Ok(table_with_columns(&names, rows))
+}
+
+fn table_with_columns(names: &[String], rows: Vec<Vec<Cell>>) -> Table {
+    let is_number = |column: usize| {
+        rows.iter().all(|row: &Vec<Cell>| matches!(row[column], Cell::Integer(_) | Cell::Number(_)))
+    };
+    let column = |(index, name): (usize, &String)| match is_number(index) {
+        true => Column::right(name),
+        false => Column::left(name),
+    };
+    let columns: Vec<Column> = names.iter().enumerate().map(column).collect();
+    Table::new(columns).rows(rows)
+}
+
+fn cell(value: &Dynamic) -> Cell {
+    if let Ok(number) = value.as_int() {
+        return Cell::Integer(number);
+    }
+    if let Ok(number) = value.as_float() {
+        return Cell::Number(number);
+    }
+    if value.is_string() {
+        return Cell::Text(crate::render::label::one_line(&value.to_string()).into_owned());
+    }
+    if value.is_unit() { Cell::Empty } else { Cell::Text(values::format(value)) }
+}
+
+fn model_table(model: &Model) -> Table {
+    let config = model.config();
+    let rows: [(&str, Cell); 8] = [
+        ("model", Cell::Text(model.name().to_owned())),
+        ("parameters", Cell::Integer(config.parameters() as i64)),
+        ("layers", Cell::Integer(config.n_layer as i64)),
+        ("heads", Cell::Integer(config.n_head as i64)),
+        ("width", Cell::Integer(config.n_embd as i64)),
+        ("context", Cell::Integer(config.n_positions as i64)),
+        ("vocabulary", Cell::Integer(config.vocab_size as i64)),
+        ("weights", Cell::Text(megabytes(model.bytes()))),
+    ];
+    Table::new([Column::left(""), Column::left("")]).rows(rows.map(|(name, cell)| [Cell::Text(name.into()), cell]))
+}
+
+/// What is known, what is here, where and how large.
+pub fn models(listed: &[ListedModel]) -> Table {
+    let columns = ["model", "parameters", "here", "size", "what it is"];
+    let columns = columns.map(|name| if name == "parameters" || name == "size" { Column::right(name) } else { Column::left(name) });
+    let row = |model: &ListedModel| {
+        let millions = |parameters: u64| format!("{:.0} M", parameters as f64 / 1e6);
+        let (place, size) = match &model.place {
+            Place::BuiltIn => ("built in".to_owned(), megabytes(model.bytes)),
+            Place::Here(path) => (path.display().to_string(), megabytes(model.bytes)),
+            Place::NotHere => ("no".to_owned(), String::new()),
+        };
+        [
+            Cell::Text(model.name.clone()),
+            model.parameters.map_or(Cell::Empty, |parameters| Cell::Text(millions(parameters))),
+            Cell::Text(place),
+            Cell::Text(size),
+            Cell::Text(model.description.clone()),
+        ]
+    };
+    Table::new(columns).rows(listed.iter().map(row))
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// A chart of a value. Fails on one that has none.
+pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
+    if let Some(chart) = value.read_lock::<Chart>() {
+        return Ok(chart.clone());
+    }
+    if let Some(next) = value.read_lock::<NextToken>() {
+        return Ok(next.chart(n));
+    }
+    if let Some(candidates) = value.read_lock::<Array>().and_then(|array| candidates(&array)) {
+        return Ok(next_token::chart("Next tokens", None, &candidates[..n.min(candidates.len())]));
+    }
+    let expected = "a distribution or candidates";
+    Err(Error::WrongArgument { function: "chart", expected, found: super::bindings::convert::kind(value) })
+}
+
+/// Writes a value into the output folder, in the form that the name's ending asks for.
+pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::PathBuf> {
+    let path = state.output_path(name)?;
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
+    let wrong = |what, formats| move |_| Error::WrongFormat { what, name: name.to_owned(), formats };
+    let as_table = || table(value, None).map_err(wrong("this value", "`.json`"));
+    let as_chart = || chart(value, ROWS).map_err(wrong("this value", "`.csv`, `.json` or `.md`"));
+    let is_chart = value.is::<Chart>();
+    let bytes = match ending.as_str() {
+        "png" => as_chart()?.png(crate::render::chart::SCALE)?,
+        "svg" => as_chart()?.svg()?.into_bytes(),
+        "csv" if !is_chart => as_table()?.csv().into_bytes(),
+        "md" if !is_chart => as_table()?.markdown().into_bytes(),
+        "json" if !is_chart => (json(value).to_string() + "\n").into_bytes(),
+        _ => {
+            let (what, formats) = match is_chart {
+                true => ("a chart", "`.png` or `.svg`"),
+                false => ("this value", "`.csv`, `.json` or `.md`, for a chart of it `.png` or `.svg`"),
+            };
+            return Err(Error::WrongFormat { what, name: name.to_owned(), formats });
+        }
+    };
+    crate::render::write(&path, &bytes)?;
+    Ok(path)
+}
+
+/// Any value, in full precision.
+pub fn json(value: &Dynamic) -> Value {
+    if value.is_unit() {
+        return Value::Null;
+    }
+    if let Ok(value) = value.as_bool() {
+        return value.into();
+    }
+    if let Ok(value) = value.as_int() {
+        return value.into();
+    }
+    if let Ok(value) = value.as_float() {
+        return value.into();
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return array.iter().map(json).collect();
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return map.iter().map(|(name, value)| (name.to_string(), json(value))).collect();
+    }
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return tokens_json(&tokens);
+    }
+    if let Some(next) = value.read_lock::<NextToken>() {
+        let probabilities: Vec<Value> = next.distribution.probabilities().iter().map(|p| shortest(*p)).collect();
+        return json!({ "text": next.text, "probabilities": probabilities });
+    }
+    if let Some(candidate) = value.read_lock::<Candidate>() {
+        let token = String::from_utf8_lossy(&candidate.piece);
+        return json!({ "id": candidate.id, "token": token, "p": shortest(candidate.p), "rank": candidate.rank });
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return json!({
+            "text": generation.tokens.text(),
+            "prompt": generation.prompt.text(),
+            "tokens": tokens_json(&generation.tokens),
+            "seed": generation.seed,
+            "stopped": generation.stopped.to_string(),
+        });
+    }
+    if let Some(table) = value.read_lock::<Table>() {
+        return table.json();
+    }
+    if let Some(model) = value.read_lock::<Model>() {
+        let config = model.config();
+        return json!({
+            "name": model.name(),
+            "parameters": config.parameters(),
+            "layers": config.n_layer,
+            "heads": config.n_head,
+            "width": config.n_embd,
+            "context": config.n_positions,
+            "vocabulary": config.vocab_size,
+        });
+    }
+    value.to_string().into()
+}
+
+/// The shortest decimal that is this `f32`, instead of the sixteen digits of its neighbour in `f64`.
+fn shortest(value: f32) -> Value {
+    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+}
+
+fn tokens_json(tokens: &Tokens) -> Value {
+    let pieces: Vec<_> = tokens.pieces().map(|piece| String::from_utf8_lossy(&piece).into_owned()).collect();
+    json!({ "ids": tokens.ids(), "pieces": pieces, "text": tokens.text() })
+}
