@@ -2,4 +2,5 @@
 
 pub mod error;
 pub mod interrupt;
+pub mod render;
 pub mod suggest;
