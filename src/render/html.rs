@@ -57,7 +57,10 @@ pub fn markdown(source: &str) -> String {
             html.push_str(open.tags().1);
             html.push_str(block.tags().0);
         }
-        html.push_str(&content);
+        match block == Block::Table && open != Block::Table {
+            true => html.push_str(&content.replace("<td>", "<th>").replace("</td>", "</th>")),
+            false => html.push_str(&content),
+        }
         open = block;
     }
     html.push_str(open.tags().1);
@@ -111,7 +114,7 @@ mod tests {
     #[test]
     fn prose_becomes_elements() {
         let source = "# Surprise\n\nThe *rarer* a token,\nthe **more** `bits` it <carries>.\n\n\
-            * one\n* two\n\n1. first\n2. second\n\n```\nlet x = a < b;\n```\n> quoted\n";
+            * one\n* two\n\n1. first\n2. second\n\n```\nlet x = a < b;\n```\n> quoted\n\n| a | b |\n|---|---|\n| 1 | `2` |\n";
         insta::assert_snapshot!(markdown(source), @"
         <h1>Surprise</h1>
         <p>The <em>rarer</em> a token, the <strong>more</strong> <code>bits</code> it &lt;carries&gt;.</p>
@@ -127,6 +130,10 @@ mod tests {
         </code></pre>
         <blockquote>quoted
         </blockquote>
+        <table>
+        <tr><th>a</th><th>b</th></tr>
+        <tr><td>1</td><td><code>2</code></td></tr>
+        </table>
         ");
     }
 }
