@@ -77,7 +77,8 @@ impl Distribution {
             let (x, y) = (self.logits[*a as usize], self.logits[*b as usize]);
             y.total_cmp(&x).then(a.cmp(b))
         };
-        let mut ids: Vec<u32> = (0..self.len() as u32).filter(|id| self.probabilities[*id as usize] > 0.0).collect();
+        let mut ids: Vec<u32> =
+            (0..self.len() as u32).filter(|id| self.probabilities[*id as usize] > 0.0).collect();
         if n < ids.len() && n > 0 {
             ids.select_nth_unstable_by(n - 1, by_rank);
         }

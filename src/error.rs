@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use crate::suggest::did_you_mean;
 
-
 /// The result of everything in tokenscope that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -195,11 +194,7 @@ pub enum Error {
 
     /// A file or folder that could not be read or written.
     #[error("cannot {action} `{}`: {source}", path.display())]
-    Io {
-        action: &'static str,
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
 }
 
 impl Error {
@@ -207,15 +202,16 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Error::IdOutsideVocabulary { size, .. } => format!("ids run from 0 to {}", size - 1),
-            Error::IndexOutOfRange { .. } => "positions count from 0, or from the end: -1 is the last".to_owned(),
+            Error::IndexOutOfRange { .. } => {
+                "positions count from 0, or from the end: -1 is the last".to_owned()
+            }
             Error::NotOneToken { .. } => {
-                "most words are one token only with the space before them; `tokenize` shows how it splits".to_owned()
+                "most words are one token only with the space before them; `tokenize` shows how it splits"
+                    .to_owned()
             }
             Error::NoSuchHelp { name, known } => did_you_mean(name, known.iter().map(String::as_str))
                 .unwrap_or_else(|| "`help()` lists what there is".to_owned()),
-            Error::EmptyPrompt => {
-                "`\"<|endoftext|>\"` stands for the start of a text".to_owned()
-            }
+            Error::EmptyPrompt => "`\"<|endoftext|>\"` stands for the start of a text".to_owned(),
             Error::PromptTooLong { limit, .. } => {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
             }
@@ -225,15 +221,20 @@ impl Error {
                 did_you_mean(name, known.iter().copied()).map_or(all.clone(), |near| format!("{near} {all}"))
             }
             Error::OptionOutOfRange { name: "temperature", .. } => {
-                "near 0 only the likeliest token is left: without sampling options it is always taken".to_owned()
+                "near 0 only the likeliest token is left: without sampling options it is always taken"
+                    .to_owned()
             }
             Error::OptionOutOfRange { name: "top_p", .. } => {
                 "1 keeps every token; 0.9 keeps the likeliest tokens that make up 90 %".to_owned()
             }
             Error::WrongFormat { formats, .. } => format!("the name may end in {formats}"),
-            Error::OutsideOutputFolder { .. } => "give a plain file name; `--out DIR` chooses the folder".to_owned(),
+            Error::OutsideOutputFolder { .. } => {
+                "give a plain file name; `--out DIR` chooses the folder".to_owned()
+            }
             Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
-            Error::BrokenWeights { .. } => "the file may be incomplete: delete it and fetch it again".to_owned(),
+            Error::BrokenWeights { .. } => {
+                "the file may be incomplete: delete it and fetch it again".to_owned()
+            }
             Error::MissingTensor { .. } | Error::WrongShape { .. } => {
                 "`config.json` and the weights must belong to the same GPT-2 model".to_owned()
             }
@@ -249,22 +250,21 @@ impl Error {
             Error::NoSuchFolder { .. } => {
                 "the folder must hold `config.json`, `model.safetensors` and `tokenizer.json`".into()
             }
-            Error::MissingModelFile { .. } => 
+            Error::MissingModelFile { .. } => {
                 "a model is `config.json`, weights as safetensors, and `tokenizer.json` \
                  or `vocab.json` with `merges.txt`"
-                    .into(),
-            ,
-            Error::OnlyPytorchWeights { .. } => 
+                    .into()
+            }
+            Error::OnlyPytorchWeights { .. } => {
                 "in Python, `from_pretrained(…).save_pretrained(folder)` writes safetensors; \
                  then name that folder"
-                    .into(),
-            ,
+                    .into()
+            }
             Error::NotGpt2 { .. } => "`tokenscope models` lists some that can".into(),
             Error::BadSetting { variable, .. } => format!("correct or unset `{variable}`"),
-            Error::NotCached { .. } => 
-                "unset `HF_HUB_OFFLINE` to download it once; `pocket` is built in and needs no network"
-                    .into(),
-            ,
+            Error::NotCached { .. } => {
+                "unset `HF_HUB_OFFLINE` to download it once; `pocket` is built in and needs no network".into()
+            }
             Error::NotOnHub { with_token: false, .. } => {
                 "check the name; if the model is private, set `HF_TOKEN`".into()
             }
@@ -274,18 +274,16 @@ impl Error {
             Error::Refused { with_token: false, .. } => {
                 "the name may be wrong, or the model private or gated: for those set `HF_TOKEN`".into()
             }
-            Error::Refused { endpoint, repository, with_token: true, .. } => format!(
-                "check `HF_TOKEN`; a gated model's terms are accepted at {endpoint}/{repository}"
-            ),
+            Error::Refused { endpoint, repository, with_token: true, .. } => {
+                format!("check `HF_TOKEN`; a gated model's terms are accepted at {endpoint}/{repository}")
+            }
             Error::ServerTrouble { status: 429, .. } => {
                 "the server limits how often it is asked: wait some minutes and try again".into()
             }
             Error::ServerTrouble { status: 500.., .. } => {
                 "the trouble is the server's: try again later".into()
             }
-            Error::Unreachable { .. } => {
-                "is there a connection? `pocket` is built in and needs none".into()
-            }
+            Error::Unreachable { .. } => "is there a connection? `pocket` is built in and needs none".into(),
             Error::Cut { .. } | Error::Stalled { .. } => {
                 "try again: the download continues where it stopped".into()
             }

@@ -89,7 +89,9 @@ impl Tokenizer {
     pub fn piece(&self, id: u32) -> Vec<u8> {
         match self.0.tokenizer.id_to_token(id) {
             None => Vec::new(),
-            Some(name) if self.0.tokenizer.get_added_vocabulary().is_special_token(&name) => name.into_bytes(),
+            Some(name) if self.0.tokenizer.get_added_vocabulary().is_special_token(&name) => {
+                name.into_bytes()
+            }
             Some(name) => bytes_of_symbols(&name).unwrap_or_else(|| name.into_bytes()),
         }
     }
@@ -179,7 +181,8 @@ type Merges = Vec<(String, String)>;
 
 /// `merges.txt`: two symbols a line; a first line `#version …` says nothing.
 fn parse_merges(text: &str) -> Result<Merges, String> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
+    let lines =
+        text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
     lines
         .map(|(number, line)| match line.split_once(' ') {
             Some((left, right)) => Ok((left.to_owned(), right.to_owned())),
@@ -196,16 +199,16 @@ fn vocabulary_of(merges: &Merges) -> Vocab {
 }
 
 fn byte_level_bpe(vocabulary: Vocab, merges: Merges) -> Result<Tokenizer, String> {
-    let bpe = BPE::builder()
-        .vocab_and_merges(vocabulary, merges)
-        .build()
-        .map_err(|source| source.to_string())?;
+    let bpe =
+        BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(|source| source.to_string())?;
     let byte_level = ByteLevel::new(false, false, true);
     let mut tokenizer = tokenizers::Tokenizer::new(bpe);
     tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(byte_level)));
     tokenizer.with_post_processor(Some(PostProcessorWrapper::ByteLevel(byte_level)));
     tokenizer.with_decoder(Some(DecoderWrapper::ByteLevel(byte_level)));
-    tokenizer.add_special_tokens([AddedToken::from(END_OF_TEXT, true)]).map_err(|source| source.to_string())?;
+    tokenizer
+        .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
+        .map_err(|source| source.to_string())?;
     Ok(Tokenizer::new(tokenizer))
 }
 
@@ -271,7 +274,8 @@ mod tests {
     #[test]
     fn any_text_survives_byte_for_byte() {
         // Every length up to 40 of characters of 1 to 4 bytes, controls and blanks, in an order that looks random.
-        let alphabet: Vec<char> = "aZ9 \t\n\r\0\u{7f}\u{a0}\u{ad}ßıçЖ\u{301}中文ﷺ\u{200d}\u{feff}🙂🇨🇭's\"".chars().collect();
+        let alphabet: Vec<char> =
+            "aZ9 \t\n\r\0\u{7f}\u{a0}\u{ad}ßıçЖ\u{301}中文ﷺ\u{200d}\u{feff}🙂🇨🇭's\"".chars().collect();
         let mut state = 1_usize;
         for length in (0..=40).cycle().take(2000) {
             let text: String = std::iter::repeat_with(|| {

@@ -67,7 +67,8 @@ impl NextToken {
 /// A bar for each candidate.
 pub fn chart(title: &str, subtitle: Option<String>, candidates: &[Candidate]) -> Chart {
     let empty = BarChart { subtitle, ..BarChart::new(title) };
-    let bar = |chart: BarChart, candidate: &Candidate| chart.bar(label(&candidate.piece), f64::from(candidate.p));
+    let bar =
+        |chart: BarChart, candidate: &Candidate| chart.bar(label(&candidate.piece), f64::from(candidate.p));
     Chart::Bars(candidates.iter().fold(empty, bar))
 }
 

@@ -14,7 +14,6 @@ use crate::interrupt::Interrupt;
 use crate::model::Context;
 use crate::tokenizer::Tokens;
 use options::Bound::{Above, AboveUpTo, AtLeast};
-use options::Options;
 use processors::Processor;
 
 options::options! {
@@ -52,13 +51,18 @@ impl GenerateOptions {
             (Some(new), _) if prompt + new > limit => Err(Error::OptionOutOfRange {
                 name: "max_new_tokens",
                 value: new.to_string(),
-                bound: format!("at most {}: the prompt has {prompt} tokens and the model reads {limit}", limit - prompt),
+                bound: format!(
+                    "at most {}: the prompt has {prompt} tokens and the model reads {limit}",
+                    limit - prompt
+                ),
             }),
             (Some(new), _) => Ok(prompt + new),
             (None, Some(length)) if length <= prompt || length > limit => Err(Error::OptionOutOfRange {
                 name: "max_length",
                 value: length.to_string(),
-                bound: format!("above the prompt's {prompt} tokens and at most the {limit} that the model reads"),
+                bound: format!(
+                    "above the prompt's {prompt} tokens and at most the {limit} that the model reads"
+                ),
             }),
             (None, Some(length)) => Ok(length),
             (None, None) => Ok((prompt + DEFAULT_NEW_TOKENS).min(limit)),
@@ -146,7 +150,8 @@ pub fn generate(
     let model = context.model().clone();
     model.check_prompt(prompt.ids())?;
     let length = options.length(prompt.len(), model.config().n_positions)?;
-    let mut sampler = (options.sampling != SamplingOptions::default()).then(|| Sampler::new(&options.sampling));
+    let mut sampler =
+        (options.sampling != SamplingOptions::default()).then(|| Sampler::new(&options.sampling));
     let seed = sampler.as_ref().map(Sampler::seed);
     let end_of_text = model.config().eos_token_id.or(model.tokenizer().end_of_text());
     let mut tokens = prompt.clone();

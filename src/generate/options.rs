@@ -42,7 +42,10 @@ pub enum Value {
     Integer(i64),
     Number(f64),
     /// Anything else, with the name of what it is.
-    Other { value: String, kind: String },
+    Other {
+        value: String,
+        kind: String,
+    },
 }
 
 impl fmt::Display for Value {

@@ -54,6 +54,12 @@ impl Progress for () {
     fn finished(&mut self) {}
 }
 
+/// The model of this name that is part of the program, which needs neither settings nor a cache.
+pub fn built_in(name: &str) -> Option<Source> {
+    let known = KNOWN_MODELS.iter().find(|known| known.name == name && known.repository.is_none());
+    known.map(Source::BuiltIn)
+}
+
 /// Finds models by name.
 #[derive(Debug, Clone)]
 pub struct Hub {

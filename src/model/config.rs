@@ -75,7 +75,8 @@ impl Config {
     pub fn parse(text: &str, path: &Path) -> Result<Config> {
         let broken = |reason: String| Error::BrokenConfig { path: path.to_owned(), reason };
         // The type comes first: another kind of model lacks our fields, and that is not its fault.
-        let json: serde_json::Value = serde_json::from_str(text).map_err(|source| broken(source.to_string()))?;
+        let json: serde_json::Value =
+            serde_json::from_str(text).map_err(|source| broken(source.to_string()))?;
         match json.get("model_type").and_then(|value| value.as_str()) {
             Some(other) if other != "gpt2" => {
                 return Err(Error::NotGpt2 { place: path.display().to_string(), found: other.to_owned() });

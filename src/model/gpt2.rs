@@ -57,7 +57,9 @@ impl Gpt2 {
         };
         Ok(Gpt2 {
             wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
-            h: (0..config.n_layer).map(|layer| Block::new(config, checkpoint, layer)).collect::<Result<_>>()?,
+            h: (0..config.n_layer)
+                .map(|layer| Block::new(config, checkpoint, layer))
+                .collect::<Result<_>>()?,
             ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
             lm_head: Linear::head(head, n_embd, vocab_size),
             wte,
@@ -89,7 +91,8 @@ impl Gpt2 {
     fn embed(&self, ids: &[u32], past: usize) -> Result<Tensor> {
         let row = |table: &Weight, index: usize| table[index * self.n_embd..][..self.n_embd].to_vec();
         let tokens: Vec<f32> = ids.iter().flat_map(|id| row(&self.wte, *id as usize)).collect();
-        let positions: Vec<f32> = (past..past + ids.len()).flat_map(|position| row(&self.wpe, position)).collect();
+        let positions: Vec<f32> =
+            (past..past + ids.len()).flat_map(|position| row(&self.wpe, position)).collect();
         let shape = (ids.len(), self.n_embd);
         let wte = Tensor::from_vec(tokens, shape, &Device::Cpu)?; // [positions, n_embd]
         let wpe = Tensor::from_vec(positions, shape, &Device::Cpu)?; // [positions, n_embd]
@@ -100,10 +103,10 @@ impl Gpt2 {
 impl Block {
     fn new(config: &Config, checkpoint: &Checkpoint, layer: usize) -> Result<Block> {
         let Config { n_embd, layer_norm_epsilon, .. } = *config;
-        let norm = |name| LayerNorm::new(checkpoint, &format!("h.{layer}.{name}"), n_embd, layer_norm_epsilon);
-        let linear = |name, inputs, outputs| {
-            Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs)
-        };
+        let norm =
+            |name| LayerNorm::new(checkpoint, &format!("h.{layer}.{name}"), n_embd, layer_norm_epsilon);
+        let linear =
+            |name, inputs, outputs| Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs);
         Ok(Block {
             ln_1: norm("ln_1")?,
             attn: Attention {

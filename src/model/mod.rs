@@ -42,7 +42,9 @@ impl Model {
         };
         let tokenizer = match &files.tokenizer {
             TokenizerFiles::Json(path) => Tokenizer::from_json(path)?,
-            TokenizerFiles::VocabAndMerges { vocab, merges } => Tokenizer::from_vocab_and_merges(vocab, merges)?,
+            TokenizerFiles::VocabAndMerges { vocab, merges } => {
+                Tokenizer::from_vocab_and_merges(vocab, merges)?
+            }
         };
         Model::from_files(name, &files.config, &files.weights, tokenizer)
     }

@@ -108,7 +108,9 @@ impl Checkpoint {
         let kept = info.shape.iter().product();
         let rows = self.weight("wte.weight", &[kept, width])?;
         let mut table = vec![0.0; vocabulary * width];
-        for (id, row) in file.as_slice()[range.clone()].as_chunks::<4>().0.iter().zip(rows.chunks_exact(width)) {
+        for (id, row) in
+            file.as_slice()[range.clone()].as_chunks::<4>().0.iter().zip(rows.chunks_exact(width))
+        {
             let id = u32::from_le_bytes(*id) as usize;
             let slot = table.get_mut(id * width..(id + 1) * width);
             slot.ok_or(Error::IdOutsideVocabulary { id: id as i64, size: vocabulary })?.copy_from_slice(row);
@@ -140,7 +142,9 @@ impl Weight {
         let bytes = &file.as_slice()[range.clone()];
         let pairs = || bytes.as_chunks::<2>().0.iter();
         let values = match info.dtype {
-            Dtype::F32 if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(bytes).is_ok() => {
+            Dtype::F32
+                if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(bytes).is_ok() =>
+            {
                 Values::Mapped { file: file.clone(), range: range.clone() }
             }
             Dtype::F32 => {

@@ -61,7 +61,8 @@ mod tests {
 
     #[test]
     fn a_lesson_falls_into_prose_and_code() {
-        let cells = parse("// %% [markdown]\n// # Title\n//\n// Prose.\n\n// %%\nlet x = 1;\n// a comment\nx\n");
+        let cells =
+            parse("// %% [markdown]\n// # Title\n//\n// Prose.\n\n// %%\nlet x = 1;\n// a comment\nx\n");
         let expected = [
             Cell { kind: Kind::Markdown, source: "# Title\n\nProse.".to_owned(), line: 2 },
             Cell { kind: Kind::Code, source: "let x = 1;\n// a comment\nx".to_owned(), line: 7 },

@@ -23,9 +23,41 @@ pub enum Kind {
 
 /// Words that Rhai keeps for itself.
 pub const KEYWORDS: &[&str] = &[
-    "let", "const", "if", "else", "switch", "for", "in", "while", "do", "until", "loop", "break", "continue", "fn",
-    "private", "return", "throw", "try", "catch", "import", "export", "as", "global", "this", "true", "false", "is_def_var",
-    "is_def_fn", "type_of", "Fn", "call", "curry", "print", "debug", "eval",
+    "let",
+    "const",
+    "if",
+    "else",
+    "switch",
+    "for",
+    "in",
+    "while",
+    "do",
+    "until",
+    "loop",
+    "break",
+    "continue",
+    "fn",
+    "private",
+    "return",
+    "throw",
+    "try",
+    "catch",
+    "import",
+    "export",
+    "as",
+    "global",
+    "this",
+    "true",
+    "false",
+    "is_def_var",
+    "is_def_fn",
+    "type_of",
+    "Fn",
+    "call",
+    "curry",
+    "print",
+    "debug",
+    "eval",
 ];
 
 /// All of `source`, span by span, nothing left out.
@@ -122,7 +154,9 @@ fn number(rest: &str) -> usize {
         let digit_after = bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
         match bytes[at] {
             b'.' if digit_after => at += 1,
-            b'-' | b'+' if matches!(bytes[at - 1], b'e' | b'E') && !rest.starts_with("0x") && digit_after => at += 1,
+            b'-' | b'+' if matches!(bytes[at - 1], b'e' | b'E') && !rest.starts_with("0x") && digit_after => {
+                at += 1
+            }
             byte if byte.is_ascii_alphanumeric() || byte == b'_' => at += 1,
             _ => break,
         }
@@ -140,7 +174,12 @@ mod tests {
 
     #[test]
     fn nothing_is_lost() {
-        for source in ["let x = 1..3; // end", "`a ${ f(\"}\") + `b` } c`", "é中\"\\\"\" '/*' /* a /* b */", "#{a: 1.5e-3}"] {
+        for source in [
+            "let x = 1..3; // end",
+            "`a ${ f(\"}\") + `b` } c`",
+            "é中\"\\\"\" '/*' /* a /* b */",
+            "#{a: 1.5e-3}",
+        ] {
             let together: String = pieces(source).into_iter().map(|(_, piece)| piece).collect();
             assert_eq!(together, source);
         }

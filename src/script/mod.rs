@@ -19,7 +19,6 @@ use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::render::Output;
-use registry::Registry;
 use report::{Known, Report, Sources};
 pub use state::Sink;
 use state::State;
@@ -30,7 +29,11 @@ pub enum Event {
     /// Something to show.
     Output(Output),
     /// Long work begins: how much there is to do.
-    Started { what: String, total: u64, unit: Unit },
+    Started {
+        what: String,
+        total: u64,
+        unit: Unit,
+    },
     /// That much more of it is done.
     Advanced(u64),
     Finished,
@@ -47,7 +50,8 @@ pub enum Unit {
 pub struct Settings {
     /// The name of the model to load when one is first needed.
     pub model: String,
-    pub hub: Hub,
+    /// Where models come from; as the environment says if none is given.
+    pub hub: Option<Hub>,
     /// Files that scripts write lie below this folder.
     pub out: PathBuf,
 }
@@ -62,7 +66,6 @@ pub struct Session {
     sources: Texts,
     results: Vec<Dynamic>,
     inputs: Vec<Dynamic>,
-    registry: Registry,
 }
 
 /// Where code comes from: the name that errors show, and the line (from 1) on which it begins.
@@ -97,7 +100,6 @@ impl Session {
             // Cells count from 1.
             results: vec![Dynamic::UNIT],
             inputs: vec![Dynamic::UNIT],
-            registry: Registry::default(),
         }
     }
 
@@ -185,10 +187,6 @@ impl Session {
         self.engine.map_type_name(value.type_name()).to_owned()
     }
 
-    pub fn registry(&self) -> &Registry {
-        &self.registry
-    }
-
     pub fn interrupt(&self) -> &Interrupt {
         &self.state.interrupt
     }
@@ -220,7 +218,7 @@ impl Session {
 
     fn compile(&self, code: &str, origin: &Origin) -> Result<AST, Box<Report>> {
         // Blank lines in front make the engine's positions those of the whole file.
-        let padded = "\n".repeat(origin.line - 1) + &underscore_to_ans(code);
+        let padded = format!("{}{}", "\n".repeat(origin.line - 1), underscore_to_ans(code));
         match self.engine.compile(padded) {
             Ok(mut ast) => {
                 ast.set_source(origin.name.as_str());
@@ -233,7 +231,7 @@ impl Session {
     fn report(&self, error: rhai::EvalAltResult, origin: &Origin) -> Report {
         let variables = self.variables().into_iter().map(|(name, _)| name).collect();
         let functions = self.functions.iter_functions().map(|function| function.name.to_owned()).collect();
-        Report::of_run(error, &origin.name, &self.sources, &Known { registry: &self.registry, variables, functions })
+        Report::of_run(error, &origin.name, &self.sources, &Known { variables, functions })
     }
 
     /// `In`, `Out`, and the last result as `ans` (and `_`, see [`underscore_to_ans`]).
@@ -251,7 +249,10 @@ fn engine(state: &Rc<State>) -> Engine {
     // A stranger's script must not read files as modules.
     engine.set_module_resolver(rhai::module_resolvers::DummyModuleResolver::new());
     engine.set_max_call_levels(limits::CALLS).set_max_expr_depths(limits::DEPTH, limits::DEPTH);
-    engine.set_max_string_size(limits::TEXT).set_max_array_size(limits::ITEMS).set_max_map_size(limits::ITEMS);
+    engine
+        .set_max_string_size(limits::TEXT)
+        .set_max_array_size(limits::ITEMS)
+        .set_max_map_size(limits::ITEMS);
     let interrupt = state.interrupt.clone();
     engine.on_progress(move |_| interrupt.is_requested().then_some(Dynamic::UNIT));
     let printing = state.clone();
@@ -284,8 +285,13 @@ fn underscore_to_ans(code: &str) -> String {
 
 fn ends_with_semicolon(code: &str) -> bool {
     let spans = lexer::spans(code);
-    let says_something = |kind: lexer::Kind| !matches!(kind, lexer::Kind::Space | lexer::Kind::Comment { .. });
-    spans.into_iter().rev().find(|(kind, _)| says_something(*kind)).is_some_and(|(_, range)| &code[range] == ";")
+    let says_something =
+        |kind: lexer::Kind| !matches!(kind, lexer::Kind::Space | lexer::Kind::Comment { .. });
+    spans
+        .into_iter()
+        .rev()
+        .find(|(kind, _)| says_something(*kind))
+        .is_some_and(|(_, range)| &code[range] == ";")
 }
 
 /// Whether nothing but blanks and comments follows a position.

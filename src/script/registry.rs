@@ -10,10 +10,6 @@ use serde::Deserialize;
 use super::bindings::{TOPICS, values};
 use crate::error::{Error, Result};
 
-/// All bindings, read once.
-#[derive(Clone, Copy, Default)]
-pub struct Registry;
-
 /// One binding: all functions of one name in one topic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binding {
@@ -59,79 +55,86 @@ struct Parameter {
     kind: Option<String>,
 }
 
-impl Registry {
-    /// Every binding, topic by topic.
-    pub fn bindings(&self) -> &'static [Binding] {
-        static BINDINGS: OnceLock<Vec<Binding>> = OnceLock::new();
-        BINDINGS.get_or_init(|| TOPICS.iter().flat_map(|topic| read(topic.name, (topic.module)())).collect())
-    }
+/// Every binding, topic by topic.
+pub fn bindings() -> &'static [Binding] {
+    static BINDINGS: OnceLock<Vec<Binding>> = OnceLock::new();
+    BINDINGS.get_or_init(|| TOPICS.iter().flat_map(|topic| read(topic.name, (topic.module)())).collect())
+}
 
-    fn functions(&self) -> impl Iterator<Item = &'static Binding> {
-        self.bindings().iter().filter(|binding| binding.kind == Kind::Function)
-    }
+fn functions() -> impl Iterator<Item = &'static Binding> {
+    bindings().iter().filter(|binding| binding.kind == Kind::Function)
+}
 
-    /// The names of all functions.
-    pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.functions().map(|binding| binding.name.as_str())
-    }
+/// The names of all functions.
+pub fn names<'a>() -> impl Iterator<Item = &'a str> {
+    functions().map(|binding| binding.name.as_str())
+}
 
-    /// The names of all fields, whatever they belong to.
-    pub fn fields(&self) -> impl Iterator<Item = &'static str> {
-        self.bindings().iter().filter(|binding| binding.kind == Kind::Field).map(|binding| binding.name.as_str())
-    }
+/// The names of all fields, whatever they belong to.
+pub fn fields<'a>() -> impl Iterator<Item = &'a str> {
+    bindings().iter().filter(|binding| binding.kind == Kind::Field).map(|binding| binding.name.as_str())
+}
 
-    /// Every way to call a function.
-    pub fn signatures(&self, name: &str) -> Vec<String> {
-        self.functions().filter(|binding| binding.name == name).flat_map(|b| b.signatures.clone()).collect()
-    }
+/// Every way to call a function.
+pub fn signatures(name: &str) -> Vec<String> {
+    functions().filter(|binding| binding.name == name).flat_map(|b| b.signatures.clone()).collect()
+}
 
-    /// All bindings in a line each, by topic, in Markdown.
-    pub fn overview(&self) -> String {
-        let mut text = String::new();
-        for topic in TOPICS {
-            let _ = writeln!(text, "## {}: {}\n", topic.name, topic.about);
-            for binding in self.functions().filter(|binding| binding.topic == topic.name) {
-                let _ = writeln!(text, "- `{}` {}", binding.signatures[0], binding.summary());
-            }
-            text.push('\n');
+/// All bindings in a line each, by topic, in Markdown.
+pub fn overview() -> String {
+    let mut text = String::new();
+    for topic in TOPICS {
+        let _ = writeln!(text, "## {}: {}\n", topic.name, topic.about);
+        for binding in functions().filter(|binding| binding.topic == topic.name) {
+            let _ = writeln!(text, "- `{}` {}", binding.signatures[0], binding.summary());
         }
-        text.push_str("`help(\"next_probs\")` says more about one of them; in the REPL so does `next_probs?`.\n");
-        text
+        text.push('\n');
     }
+    text.push_str("`help(\"next_probs\")` says more about one of them; in the REPL so does `next_probs?`.\n");
+    text
+}
 
-    /// What a binding, a field or a topic is for, in Markdown.
-    pub fn explain(&self, name: &str) -> Result<String> {
-        let name = name.trim().trim_end_matches("()");
-        if let Some(topic) = TOPICS.iter().find(|topic| topic.name == name) {
-            let bindings = self.functions().filter(|binding| binding.topic == name);
-            return Ok(format!("## {}: {}\n\n{}", topic.name, topic.about, bindings.map(Binding::markdown).collect::<String>()));
-        }
-        let found: String =
-            self.bindings().iter().filter(|binding| binding.name == name).map(Binding::markdown).collect();
-        if found.is_empty() {
-            let known = self.names().chain(self.fields()).chain(TOPICS.iter().map(|topic| topic.name));
-            return Err(Error::NoSuchHelp { name: name.to_owned(), known: known.map(str::to_owned).collect() });
-        }
-        Ok(found)
+/// What a binding, a field or a topic is for, in Markdown.
+pub fn explain(name: &str) -> Result<String> {
+    let name = name.trim().trim_end_matches("()");
+    if let Some(topic) = TOPICS.iter().find(|topic| topic.name == name) {
+        let bindings = functions().filter(|binding| binding.topic == name);
+        return Ok(format!(
+            "## {}: {}\n\n{}",
+            topic.name,
+            topic.about,
+            bindings.map(Binding::markdown).collect::<String>()
+        ));
     }
+    let found: String =
+        bindings().iter().filter(|binding| binding.name == name).map(Binding::markdown).collect();
+    if found.is_empty() {
+        let known = names().chain(fields()).chain(TOPICS.iter().map(|topic| topic.name));
+        return Err(Error::NoSuchHelp { name: name.to_owned(), known: known.map(str::to_owned).collect() });
+    }
+    Ok(found)
+}
 
-    /// The whole reference, in Markdown.
-    pub fn reference(&self) -> String {
-        let mut text = "# What a script can call\n\n".to_owned();
-        for topic in TOPICS {
-            let _ = writeln!(text, "## {}: {}\n", topic.name, topic.about);
-            let bindings = self.bindings().iter().filter(|b| b.topic == topic.name && b.kind != Kind::Operator);
-            bindings.for_each(|binding| text.push_str(&binding.markdown()));
-        }
-        text
+/// The whole reference, in Markdown.
+pub fn reference() -> String {
+    let mut text = "# What a script can call\n\n".to_owned();
+    for topic in TOPICS {
+        let _ = writeln!(text, "## {}: {}\n", topic.name, topic.about);
+        let bindings = bindings().iter().filter(|b| b.topic == topic.name && b.kind != Kind::Operator);
+        bindings.for_each(|binding| text.push_str(&binding.markdown()));
     }
+    text
 }
 
 impl Binding {
     /// The first sentence of its comment.
     pub fn summary(&self) -> &str {
         let paragraph = self.doc.split("\n\n").next().unwrap_or_default();
-        paragraph.find(": ").or(paragraph.find(". ")).map_or(paragraph, |end| &paragraph[..end]).trim_end_matches('.')
+        paragraph
+            .find(": ")
+            .or(paragraph.find(". "))
+            .map_or(paragraph, |end| &paragraph[..end])
+            .trim_end_matches('.')
     }
 
     /// The examples in its comment.
@@ -140,7 +143,8 @@ impl Binding {
     }
 
     fn markdown(&self) -> String {
-        let signatures: Vec<String> = self.signatures.iter().map(|signature| format!("`{signature}`")).collect();
+        let signatures: Vec<String> =
+            self.signatures.iter().map(|signature| format!("`{signature}`")).collect();
         format!("### {}\n\n{}\n\n", signatures.join("\n### "), self.doc)
     }
 }
@@ -150,7 +154,8 @@ fn read(topic: &'static str, module: rhai::Module) -> Vec<Binding> {
     let mut engine = Engine::new_raw();
     engine.register_global_module(module.into());
     let json = engine.gen_fn_metadata_to_json(false).expect("metadata is plain data");
-    let metadata: Metadata = serde_json::from_str(&json).expect("the engine writes the fields that it documents");
+    let metadata: Metadata =
+        serde_json::from_str(&json).expect("the engine writes the fields that it documents");
     let mut bindings: Vec<Binding> = Vec::new();
     for function in metadata.functions {
         let (kind, name, signature) = function.read();
@@ -218,10 +223,10 @@ impl Parameter {
 /// A Rust type as scripts know it; nothing for one that can be anything.
 fn plain_type(rust: &str) -> String {
     let inner = rust.trim().trim_start_matches("&mut ").trim_start_matches("&").trim();
-    let inner = ["Answer<", "RhaiResultOf<", "Result<"].iter().find_map(|outer| inner.strip_prefix(outer)).map_or(
-        inner,
-        |rest| rest.split(", Box<").next().unwrap_or(rest).trim_end_matches('>'),
-    );
+    let inner = ["Answer<", "RhaiResultOf<", "Result<"]
+        .iter()
+        .find_map(|outer| inner.strip_prefix(outer))
+        .map_or(inner, |rest| rest.split(", Box<").next().unwrap_or(rest).trim_end_matches('>'));
     match inner.rsplit("::").next().unwrap_or(inner) {
         "Dynamic" => String::new(),
         "str" | "String" | "ImmutableString" | "string" => "string".to_owned(),
@@ -239,7 +244,7 @@ mod tests {
 
     #[test]
     fn every_binding_is_documented() {
-        for binding in Registry.bindings() {
+        for binding in bindings() {
             let Binding { name, kind, doc, .. } = binding;
             match kind {
                 Kind::Operator => {}
@@ -249,14 +254,14 @@ mod tests {
                 }
             }
         }
-        assert!(Registry.names().count() > 20);
+        assert!(names().count() > 20);
     }
 
     #[test]
     fn signatures_use_the_scripts_own_types() {
-        assert_eq!(Registry.signatures("tokenize"), ["tokenize(text: string) -> Tokens"]);
-        assert_eq!(Registry.signatures("next_probs"), ["next_probs(text) -> Distribution"]);
-        for binding in Registry.bindings() {
+        assert_eq!(signatures("tokenize"), ["tokenize(text: string) -> Tokens"]);
+        assert_eq!(signatures("next_probs"), ["next_probs(text) -> Distribution"]);
+        for binding in bindings() {
             for signature in &binding.signatures {
                 assert!(!signature.contains("::") && !signature.contains('<'), "{signature}");
             }
@@ -265,8 +270,8 @@ mod tests {
 
     #[test]
     fn a_mistyped_name_finds_its_help() {
-        let error = Registry.explain("tokenise").unwrap_err();
+        let error = explain("tokenise").unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `tokenize`?");
-        assert!(Registry.explain("next_probs()").unwrap().contains("vocabulary"));
+        assert!(explain("next_probs()").unwrap().contains("vocabulary"));
     }
 }

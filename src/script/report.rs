@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
-use super::registry::Registry;
+use super::registry;
 use crate::error::Error;
 use crate::suggest::did_you_mean;
 
@@ -72,7 +72,13 @@ impl Report {
             let at = format!("{}:{}:{}", place.source, place.line, place.column);
             let _ = writeln!(text, "{gutter}{} {at}", paint("34", "-->"));
             let _ = writeln!(text, "{gutter} {}", paint("34", "|"));
-            let _ = writeln!(text, "{} {} {}", paint("34", &place.line.to_string()), paint("34", "|"), place.text);
+            let _ = writeln!(
+                text,
+                "{} {} {}",
+                paint("34", &place.line.to_string()),
+                paint("34", "|"),
+                place.text
+            );
             let _ = writeln!(text, "{gutter} {} {blank}{caret}", paint("34", "|"));
         }
         for call in &self.calls {
@@ -86,8 +92,7 @@ impl Report {
 }
 
 /// What names there are to suggest.
-pub struct Known<'a> {
-    pub registry: &'a Registry,
+pub struct Known {
     pub variables: Vec<String>,
     pub functions: Vec<String>,
 }
@@ -136,12 +141,12 @@ fn describe(error: &EvalAltResult, known: &Known) -> (String, Option<String>) {
             let names = known.variables.iter().map(String::as_str);
             let hint = match known.variables.contains(name) {
                 true => Some("a function sees only what it is given: pass it as a parameter".to_owned()),
-                false => did_you_mean(name, names.chain(known.registry.names())),
+                false => did_you_mean(name, names.chain(registry::names())),
             };
             (format!("unknown variable `{name}`"), hint)
         }
         EvalAltResult::ErrorPropertyNotFound(name, _) | EvalAltResult::ErrorDotExpr(name, _) => {
-            (lower_first(error.to_string()), did_you_mean(name, known.registry.fields()))
+            (lower_first(error.to_string()), did_you_mean(name, registry::fields()))
         }
         EvalAltResult::ErrorStackOverflow(_) => (
             "the functions call each other too deeply".to_owned(),
@@ -157,26 +162,29 @@ fn unknown_function(signature: &str, known: &Known) -> (String, Option<String>) 
     let name = signature.split([' ', '(']).next().unwrap_or(signature);
     let field = name.strip_prefix("get$").or(name.strip_prefix("set$"));
     if let Some(field) = field {
-        let hint = did_you_mean(field, known.registry.fields());
+        let hint = did_you_mean(field, registry::fields());
         return (format!("no such field: `{field}`"), hint);
     }
     if name.starts_with("index$") {
         return (format!("this cannot be indexed so: `{}`", plain_types(signature)), None);
     }
-    let signatures = known.registry.signatures(name);
+    let signatures = registry::signatures(name);
     if !signatures.is_empty() {
         let arguments = plain_types(signature.strip_prefix(name).unwrap_or(signature).trim());
         return (
             format!("`{name}` does not take {arguments}"),
-            Some(format!("it is {}", signatures.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(" or "))),
+            Some(format!(
+                "it is {}",
+                signatures.iter().map(|s| format!("`{s}`")).collect::<Vec<_>>().join(" or ")
+            )),
         );
     }
     if known.functions.iter().any(|function| function == name) {
         return (format!("`{name}` takes another number of arguments"), None);
     }
-    let names = known.registry.names().chain(known.functions.iter().map(String::as_str));
+    let names = registry::names().chain(known.functions.iter().map(String::as_str));
     let hint = crate::suggest::nearest(name, names).map(|near| {
-        let signature = known.registry.signatures(near).first().cloned().unwrap_or_else(|| near.to_owned());
+        let signature = registry::signatures(near).first().cloned().unwrap_or_else(|| near.to_owned());
         format!("did you mean `{signature}`?")
     });
     (format!("unknown function `{name}`"), hint.or_else(|| Some("`help()` lists what there is".to_owned())))
@@ -184,7 +192,10 @@ fn unknown_function(signature: &str, known: &Known) -> (String, Option<String>) 
 
 /// Types as a script's writer knows them.
 fn plain_types(signature: &str) -> String {
-    signature.replace("&str | ImmutableString | String", "string").replace("i64", "int").replace("f64", "float")
+    signature
+        .replace("&str | ImmutableString | String", "string")
+        .replace("i64", "int")
+        .replace("f64", "float")
 }
 
 fn lower_first(text: String) -> String {

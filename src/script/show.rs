@@ -76,7 +76,8 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
 
 /// An array of candidates, if it is one.
 fn candidates(array: &Array) -> Option<Vec<Candidate>> {
-    let all: Option<Vec<Candidate>> = array.iter().map(|value| value.clone().try_cast::<Candidate>()).collect();
+    let all: Option<Vec<Candidate>> =
+        array.iter().map(|value| value.clone().try_cast::<Candidate>()).collect();
     all.filter(|candidates| !candidates.is_empty())
 }
 
@@ -145,13 +146,16 @@ fn model_table(model: &Model) -> Table {
         ("vocabulary", Cell::Integer(config.vocab_size as i64)),
         ("weights", Cell::Text(megabytes(model.bytes()))),
     ];
-    Table::new([Column::left(""), Column::left("")]).rows(rows.map(|(name, cell)| [Cell::Text(name.into()), cell]))
+    Table::new([Column::left(""), Column::left("")])
+        .rows(rows.map(|(name, cell)| [Cell::Text(name.into()), cell]))
 }
 
 /// What is known, what is here, where and how large.
 pub fn models(listed: &[ListedModel]) -> Table {
     let columns = ["model", "parameters", "here", "size", "what it is"];
-    let columns = columns.map(|name| if name == "parameters" || name == "size" { Column::right(name) } else { Column::left(name) });
+    let columns = columns.map(|name| {
+        if name == "parameters" || name == "size" { Column::right(name) } else { Column::left(name) }
+    });
     let row = |model: &ListedModel| {
         let millions = |parameters: u64| format!("{:.0} M", parameters as f64 / 1e6);
         let (place, size) = match &model.place {
@@ -239,7 +243,8 @@ pub fn json(value: &Dynamic) -> Value {
         return tokens_json(&tokens);
     }
     if let Some(next) = value.read_lock::<NextToken>() {
-        let probabilities: Vec<Value> = next.distribution.probabilities().iter().map(|p| shortest(*p)).collect();
+        let probabilities: Vec<Value> =
+            next.distribution.probabilities().iter().map(|p| shortest(*p)).collect();
         return json!({ "text": next.text, "probabilities": probabilities });
     }
     if let Some(candidate) = value.read_lock::<Candidate>() {

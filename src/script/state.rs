@@ -1,6 +1,6 @@
 //! What the bindings of one session share: the model and what it has read, where output goes, who may interrupt.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -9,7 +9,7 @@ use rhai::{Dynamic, NativeCallContext};
 use super::Event;
 use crate::analyse::next_token::NextToken;
 use crate::error::{Error, Result};
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::model::{Context, Model};
 use crate::render::Output;
@@ -20,7 +20,7 @@ pub type Sink = Box<dyn FnMut(Event)>;
 
 /// Behind the engine's tag, so that a binding finds its session.
 pub struct State {
-    pub hub: Hub,
+    hub: OnceCell<Hub>,
     pub interrupt: Interrupt,
     /// What is to be loaded when a model is first needed.
     model: RefCell<String>,
@@ -30,8 +30,9 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(hub: Hub, model: String, out: PathBuf, interrupt: Interrupt, sink: Sink) -> State {
+    pub fn new(hub: Option<Hub>, model: String, out: PathBuf, interrupt: Interrupt, sink: Sink) -> State {
         let (model, context, sink) = (RefCell::new(model), RefCell::new(None), RefCell::new(sink));
+        let hub = hub.map_or_else(OnceCell::new, OnceCell::from);
         State { hub, interrupt, model, context, out, sink }
     }
 
@@ -53,6 +54,15 @@ impl State {
         self.emit(Event::Output(output));
     }
 
+    /// Where models come from. The environment is asked only when something is to be found.
+    pub fn hub(&self) -> Result<&Hub> {
+        if let Some(hub) = self.hub.get() {
+            return Ok(hub);
+        }
+        let hub = Hub::from_env()?;
+        Ok(self.hub.get_or_init(|| hub))
+    }
+
     /// The name of the model in use, loaded or not.
     pub fn model_name(&self) -> String {
         self.model.borrow().clone()
@@ -68,7 +78,10 @@ impl State {
 
     /// Loads a model and uses it from now on. If it fails, the one in use stays.
     pub fn load(&self, name: &str) -> Result<Model> {
-        let source = self.hub.resolve(name, &mut Downloads(self), &self.interrupt)?;
+        let source = match hub::built_in(name) {
+            Some(source) => source,
+            None => self.hub()?.resolve(name, &mut Downloads(self), &self.interrupt)?,
+        };
         let model = Model::load(name, &source)?;
         *self.context.borrow_mut() = Some(Context::new(&model));
         *self.model.borrow_mut() = name.to_owned();

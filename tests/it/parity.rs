@@ -110,7 +110,11 @@ fn a_context_forgets_what_a_new_text_does_not_share() {
     read(&mut context, &[1, 2, 9]);
     assert_eq!(context.len(), 3);
     assert_same("default", read(&mut context, &[1, 2, 3, 4, 5]).logits(), first.logits());
-    assert_same("default", read(&mut context, &[1, 2, 3, 4]).logits(), read(&mut Context::new(&model), &[1, 2, 3, 4]).logits());
+    assert_same(
+        "default",
+        read(&mut context, &[1, 2, 3, 4]).logits(),
+        read(&mut Context::new(&model), &[1, 2, 3, 4]).logits(),
+    );
 }
 
 #[test]

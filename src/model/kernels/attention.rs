@@ -128,7 +128,9 @@ mod tests {
 
     #[test]
     fn it_is_attention_by_its_definition() {
-        for (count, size, new, past) in [(2, 8, 1, 0), (3, 20, 1, 130), (2, 16, 5, 0), (2, 5, 70, 3), (1, 64, 130, 0)] {
+        for (count, size, new, past) in
+            [(2, 8, 1, 0), (3, 20, 1, 130), (2, 16, 5, 0), (2, 5, 70, 3), (1, 64, 130, 0)]
+        {
             let (width, positions) = (count * size, past + new);
             let qkv = numbers(new * 3 * width);
             let cache = numbers(2 * count * positions * size);

@@ -224,12 +224,15 @@ mod tests {
             x.iter().enumerate().map(|(input, x)| f64::from(x * at(input, output))).sum()
         };
         let rows = x.chunks(inputs);
-        rows.flat_map(|x| (0..outputs).map(move |o| product(x, o) as f32 + bias[o]).collect::<Vec<_>>()).collect()
+        rows.flat_map(|x| (0..outputs).map(move |o| product(x, o) as f32 + bias[o]).collect::<Vec<_>>())
+            .collect()
     }
 
     #[test]
     fn both_layouts_agree_with_the_plain_sum_at_odd_sizes() {
-        for (rows, inputs, outputs) in [(1, 1, 1), (1, 37, 70), (1, 160, 33), (3, 20, 65), (70, 33, 130), (2, 64, 1000)] {
+        for (rows, inputs, outputs) in
+            [(1, 1, 1), (1, 37, 70), (1, 160, 33), (3, 20, 65), (70, 33, 130), (2, 64, 1000)]
+        {
             let (x, weight, bias) = (numbers(rows * inputs), numbers(inputs * outputs), numbers(outputs));
             for layout in [Layout::InputsByOutputs, Layout::OutputsByInputs] {
                 let expected = plain(&x, &weight, layout, &bias, inputs);

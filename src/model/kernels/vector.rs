@@ -42,7 +42,12 @@ pub fn add_scaled<S: Simd>(simd: S, y: &mut [f32], factor: f32, x: &[f32]) {
 
 /// Σ f(x).
 #[inline(always)]
-pub fn sum_of<S: Simd>(simd: S, x: &[f32], f: impl Fn(S::f32s) -> S::f32s, f_tail: impl Fn(f32) -> f32) -> f32 {
+pub fn sum_of<S: Simd>(
+    simd: S,
+    x: &[f32],
+    f: impl Fn(S::f32s) -> S::f32s,
+    f_tail: impl Fn(f32) -> f32,
+) -> f32 {
     let (body, tail) = S::as_simd_f32s(x);
     let sum = body.iter().fold(simd.splat_f32s(0.0), |sum, x| simd.add_f32s(sum, f(*x)));
     simd.reduce_sum_f32s(sum) + tail.iter().map(|x| f_tail(*x)).sum::<f32>()

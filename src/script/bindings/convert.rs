@@ -2,6 +2,7 @@
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
+use crate::analyse::next_token::NextToken;
 use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::generate::options::{Options, Value};
@@ -21,6 +22,20 @@ pub fn tokens(state: &State, value: Dynamic, function: &'static str) -> Result<T
     }
     let found = kind(&value);
     Err(Error::WrongArgument { function, expected: "a text or Tokens", found })
+}
+
+/// A distribution that is there already, or that of the token after a text.
+pub fn distribution(state: &State, value: Dynamic, function: &'static str) -> Result<NextToken> {
+    if let Some(next) = value.read_lock::<NextToken>() {
+        return Ok(next.clone());
+    }
+    let tokens = tokens(state, value, function).map_err(|error| match error {
+        Error::WrongArgument { function, found, .. } => {
+            Error::WrongArgument { function, expected: "a text, Tokens or a Distribution", found }
+        }
+        error => error,
+    })?;
+    state.next(&tokens)
 }
 
 /// An id, an array of ids, or tokens.
@@ -52,7 +67,11 @@ pub fn token(tokenizer: &crate::tokenizer::Tokenizer, value: Dynamic, function: 
         return u32::try_from(id).map_err(|_| outside());
     }
     if !value.is_string() {
-        return Err(Error::WrongArgument { function, expected: "an id or a token's text", found: kind(&value) });
+        return Err(Error::WrongArgument {
+            function,
+            expected: "an id or a token's text",
+            found: kind(&value),
+        });
     }
     let text = value.cast::<ImmutableString>();
     match tokenizer.tokenize(&text).ids() {
@@ -64,7 +83,11 @@ pub fn token(tokenizer: &crate::tokenizer::Tokenizer, value: Dynamic, function: 
 /// A whole number above zero, for "how many".
 pub fn count(n: i64, name: &'static str) -> Result<usize> {
     let bound = "at least 1".to_owned();
-    usize::try_from(n).ok().filter(|n| *n > 0).ok_or(Error::OptionOutOfRange { name, value: n.to_string(), bound })
+    usize::try_from(n).ok().filter(|n| *n > 0).ok_or(Error::OptionOutOfRange {
+        name,
+        value: n.to_string(),
+        bound,
+    })
 }
 
 /// `#{ name: value, … }` into options.
@@ -91,6 +114,8 @@ pub fn kind(value: &Dynamic) -> String {
         "array" => "an array".to_owned(),
         "map" => "a map".to_owned(),
         "bool" => format!("`{value}`"),
-        name => super::values::type_name(name).map_or_else(|| format!("a {name}"), |name| format!("a {name}")),
+        name => {
+            super::values::type_name(name).map_or_else(|| format!("a {name}"), |name| format!("a {name}"))
+        }
     }
 }

@@ -8,7 +8,7 @@ pub mod bindings {
 
     use super::super::{Answer, raise};
     use crate::render::Output;
-    use crate::script::registry::Registry;
+    use crate::script::registry;
     use crate::script::state::State;
 
     /// Lists all bindings by topic; with a name, what that binding or topic is for.
@@ -18,12 +18,12 @@ pub mod bindings {
     /// ```
     #[rhai_fn(name = "help")]
     pub fn help(context: NativeCallContext) {
-        State::of(&context).output(Output::Markdown(Registry::default().overview()));
+        State::of(&context).output(Output::Markdown(registry::overview()));
     }
 
     #[rhai_fn(name = "help", return_raw)]
     pub fn help_on(context: NativeCallContext, name: &str) -> Answer<()> {
-        let text = Registry::default().explain(name).map_err(raise)?;
+        let text = registry::explain(name).map_err(raise)?;
         State::of(&context).output(Output::Markdown(text));
         Ok(())
     }

@@ -25,12 +25,32 @@ pub struct Topic {
 
 /// All topics, in the order in which a lesson needs them.
 pub const TOPICS: &[Topic] = &[
-    Topic { name: "tokens", about: "text into tokens and back", module: || exported_module!(tokens::bindings) },
-    Topic { name: "predicting", about: "what comes next, and how likely it is", module: || exported_module!(predicting::bindings) },
-    Topic { name: "generating", about: "continuing a text", module: || exported_module!(generating::bindings) },
-    Topic { name: "charts", about: "tables, charts and files", module: || exported_module!(charts::bindings) },
+    Topic {
+        name: "tokens",
+        about: "text into tokens and back",
+        module: || exported_module!(tokens::bindings),
+    },
+    Topic {
+        name: "predicting",
+        about: "what comes next, and how likely it is",
+        module: || exported_module!(predicting::bindings),
+    },
+    Topic {
+        name: "generating",
+        about: "continuing a text",
+        module: || exported_module!(generating::bindings),
+    },
+    Topic {
+        name: "charts",
+        about: "tables, charts and files",
+        module: || exported_module!(charts::bindings),
+    },
     Topic { name: "models", about: "which model is asked", module: || exported_module!(models::bindings) },
-    Topic { name: "helping", about: "finding out what there is", module: || exported_module!(helping::bindings) },
+    Topic {
+        name: "helping",
+        about: "finding out what there is",
+        module: || exported_module!(helping::bindings),
+    },
 ];
 
 /// Makes all bindings known to an engine.

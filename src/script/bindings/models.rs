@@ -7,6 +7,7 @@ pub mod bindings {
     use rhai::NativeCallContext;
 
     use super::super::{Answer, raise};
+    use crate::hub::Hub;
     use crate::model::Model;
     use crate::render::Table;
     use crate::script::show;
@@ -43,7 +44,7 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn models(context: NativeCallContext) -> Answer<Table> {
-        Ok(show::models(&State::of(&context).hub.list().map_err(raise)?))
+        Ok(show::models(&State::of(&context).hub().and_then(Hub::list).map_err(raise)?))
     }
 
     /// The name that the model was loaded by.

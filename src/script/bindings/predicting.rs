@@ -8,7 +8,6 @@ pub mod bindings {
 
     use super::super::{Answer, convert, raise};
     use crate::analyse::next_token::{Candidate, NextToken};
-    use crate::error::Error;
     use crate::generate::{Sampler, SamplingOptions};
     use crate::script::state::State;
 
@@ -42,7 +41,7 @@ pub mod bindings {
     #[rhai_fn(return_raw)]
     pub fn logits(context: NativeCallContext, text: Dynamic) -> Answer<Array> {
         let state = State::of(&context);
-        let next = distribution(&state, text, "logits").map_err(raise)?;
+        let next = convert::distribution(&state, text, "logits").map_err(raise)?;
         Ok(next.distribution.logits().iter().map(|logit| Dynamic::from_float(f64::from(*logit))).collect())
     }
 
@@ -66,7 +65,7 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn argmax(context: NativeCallContext, text: Dynamic) -> Answer<i64> {
-        let next = distribution(&State::of(&context), text, "argmax").map_err(raise)?;
+        let next = convert::distribution(&State::of(&context), text, "argmax").map_err(raise)?;
         Ok(next.distribution.argmax().into())
     }
 
@@ -83,7 +82,7 @@ pub mod bindings {
     #[rhai_fn(name = "sample", return_raw)]
     pub fn sample_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<i64> {
         let options: SamplingOptions = convert::options(options).map_err(raise)?;
-        let next = distribution(&State::of(&context), text, "sample").map_err(raise)?;
+        let next = convert::distribution(&State::of(&context), text, "sample").map_err(raise)?;
         let id = Sampler::new(&options).draw(&next.distribution).map_err(raise)?;
         Ok(id.into())
     }
@@ -172,19 +171,5 @@ pub mod bindings {
     #[rhai_fn(get = "rank", pure)]
     pub fn get_rank(candidate: &mut Candidate) -> i64 {
         candidate.rank as i64
-    }
-
-    /// A distribution that is there already, or that of the token after a text.
-    fn distribution(state: &State, value: Dynamic, function: &'static str) -> Result<NextToken, Error> {
-        if let Some(next) = value.read_lock::<NextToken>() {
-            return Ok(next.clone());
-        }
-        let tokens = convert::tokens(state, value, function).map_err(|error| match error {
-            Error::WrongArgument { function, found, .. } => {
-                Error::WrongArgument { function, expected: "a text, Tokens or a Distribution", found }
-            }
-            error => error,
-        })?;
-        state.next(&tokens)
     }
 }

@@ -109,7 +109,8 @@ pub mod bindings {
     #[rhai_fn(name = "+", pure, return_raw)]
     pub fn with_id(tokens: &mut Tokens, id: i64) -> Answer<Tokens> {
         let size = tokens.tokenizer().vocabulary_size();
-        let id = u32::try_from(id).map_err(|_| raise(crate::error::Error::IdOutsideVocabulary { id, size }))?;
+        let id =
+            u32::try_from(id).map_err(|_| raise(crate::error::Error::IdOutsideVocabulary { id, size }))?;
         tokens.with(id).map_err(raise)
     }
 

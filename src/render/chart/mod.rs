@@ -1,0 +1,70 @@
+//! What does a picture of the numbers look like, in pixels, in SVG and in a terminal?
+//!
+//! Each kind of chart is a variant and a file: it lays itself out as a `Scene` of rectangles and
+//! text in logical pixels, and the scene knows how to become a PNG or an SVG.
+
+mod axis;
+mod bars;
+mod font;
+mod scene;
+mod terminal;
+
+pub use bars::{Bar, BarChart};
+
+use crate::error::Result;
+use crate::render::text::TextStyle;
+use scene::Scene;
+
+/// Physical pixels for each logical one, unless asked otherwise: crisp on dense screens.
+pub const SCALE: f64 = 2.0;
+
+/// A picture, as plain data.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Chart {
+    Bars(BarChart),
+}
+
+impl Chart {
+    /// The bytes of a PNG, `scale` × 800 pixels wide.
+    ///
+    /// # Errors
+    /// When the chart is empty or crowded, a value is not within 0..=1, or `scale` is not within
+    /// 0.5..=8.
+    pub fn png(&self, scale: f64) -> Result<Vec<u8>> {
+        self.scene()?.png(scale)
+    }
+
+    /// An SVG document whose text stays text.
+    ///
+    /// # Errors
+    /// As [`Chart::png`].
+    pub fn svg(&self) -> Result<String> {
+        self.scene()?.svg()
+    }
+
+    /// The same chart in block characters.
+    pub fn text(&self, style: &TextStyle) -> String {
+        match self {
+            Chart::Bars(chart) => chart.text(style),
+        }
+    }
+
+    /// What it shows.
+    pub fn title(&self) -> &str {
+        match self {
+            Chart::Bars(chart) => &chart.title,
+        }
+    }
+
+    fn scene(&self) -> Result<Scene> {
+        match self {
+            Chart::Bars(chart) => chart.scene(),
+        }
+    }
+}
+
+impl From<BarChart> for Chart {
+    fn from(chart: BarChart) -> Self {
+        Chart::Bars(chart)
+    }
+}
