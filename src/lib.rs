@@ -9,6 +9,7 @@
 //! prints.
 
 pub mod analyse;
+pub mod cli;
 pub mod distribution;
 pub mod error;
 pub mod generate;
@@ -16,6 +17,8 @@ pub mod hub;
 pub mod interrupt;
 pub mod model;
 pub mod render;
+pub mod repl;
 pub mod script;
 pub mod suggest;
+pub mod terminal;
 pub mod tokenizer;

@@ -60,7 +60,9 @@ impl LayerNorm {
 pub fn by_rows(x: &Tensor, columns: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -> Result<Tensor> {
     let (storage, layout) = x.storage_and_layout();
     let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-        return Err(candle_core::Error::Msg("the fast loops take contiguous tensors on the CPU".into()).into());
+        return Err(
+            candle_core::Error::Msg("the fast loops take contiguous tensors on the CPU".into()).into()
+        );
     };
     let y = f(&storage.as_slice::<f32>()?[start..end]);
     Ok(Tensor::from_vec(y, (x.dim(0)?, columns), x.device())?)

@@ -5,7 +5,7 @@ pub mod cells;
 pub mod lexer;
 pub mod registry;
 pub mod report;
-mod show;
+pub mod show;
 mod state;
 
 use std::collections::HashMap;

@@ -58,6 +58,12 @@ impl Report {
         Report { message, place, calls: Vec::new(), hint: parse_hint(&error.0), interrupted: false }
     }
 
+    /// From an error that has no place in a script.
+    pub fn of_error(error: &Error) -> Report {
+        let interrupted = matches!(error, Error::Interrupted);
+        Report { message: error.to_string(), place: None, calls: Vec::new(), hint: error.hint(), interrupted }
+    }
+
     /// The report as text: place before hint, readable without colour.
     pub fn text(&self, colour: bool) -> String {
         let paint = |code: &str, text: &str| match colour {

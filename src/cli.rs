@@ -1,0 +1,225 @@
+//! The command line: what to run, with which model, and with which exit code it ends.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+use crate::hub::Hub;
+use crate::interrupt::Interrupt;
+use crate::render::Output;
+use crate::repl;
+use crate::script::cells::{self, Cell, Kind};
+use crate::script::report::Report;
+use crate::script::{Origin, Session, Settings, registry};
+use crate::terminal::{self, Colour, Terminal};
+
+/// Watch a GPT-2 language model write, one token at a time.
+///
+/// Without a command it opens the REPL; with a script on standard input it runs that.
+#[derive(Parser)]
+#[command(name = "tokenscope", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args)]
+struct Common {
+    /// The model to ask: `pocket` (built in), `gpt2`, another name from `tokenscope models`, `owner/name[@revision]`
+    /// of the Hugging Face hub, or a folder
+    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = "pocket", value_name = "NAME")]
+    model: String,
+    /// Where charts and other files that scripts write go
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    out: PathBuf,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run scripts, one after the other in one session
+    Run {
+        /// Scripts (`.rhai`); `-` is standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Leave out the code of a script that has prose, and show only what it gives
+        #[arg(long)]
+        no_code: bool,
+    },
+    /// Run a line of code
+    Eval {
+        #[arg(value_name = "CODE")]
+        code: String,
+    },
+    /// List the models: which are known, which are on this machine, where, and how large
+    Models {
+        #[command(subcommand)]
+        command: Option<ModelsCommand>,
+    },
+    /// Print the reference of everything that a script can call, in Markdown
+    Doc,
+}
+
+#[derive(Subcommand)]
+enum ModelsCommand {
+    /// Download a model, so that it can be used without a network
+    Pull {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+/// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
+/// Parses the arguments and does what they say.
+pub fn run() -> ExitCode {
+    let Cli { command, common } = Cli::parse();
+    let terminal = Terminal::new(common.color, &common.out);
+    match dispatch(command, &common, &terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Script(report)) => {
+            terminal.report(&report);
+            ExitCode::from(if report.interrupted { INTERRUPTED } else { FAILED })
+        }
+        Err(Failure::Usage(error)) => {
+            terminal.error(&error);
+            ExitCode::from(USAGE)
+        }
+        Err(Failure::Other(Error::Interrupted)) => ExitCode::from(INTERRUPTED),
+        Err(Failure::Other(error)) => {
+            terminal.error(&error);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// Why it ends with another code than 0.
+enum Failure {
+    Script(Box<Report>),
+    Usage(Error),
+    Other(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Other(error)
+    }
+}
+
+impl From<Box<Report>> for Failure {
+    fn from(report: Box<Report>) -> Failure {
+        Failure::Script(report)
+    }
+}
+
+fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let stdin = Path::new("-").to_owned();
+    match command {
+        None if std::io::stdin().is_terminal() => Ok(repl::run(session(common, terminal)?, terminal)?),
+        None => run_files(&[stdin], true, common, terminal),
+        Some(Command::Run { files, no_code }) => run_files(&files, no_code, common, terminal),
+        Some(Command::Eval { code }) => {
+            let mut session = session(common, terminal)?;
+            run_cell(&mut session, &code, &Origin { name: "eval".to_owned(), line: 1 }, terminal)
+        }
+        Some(Command::Models { command: None }) => {
+            let listed = Hub::from_env()?.list()?;
+            terminal.show(&Output::Table(crate::script::show::models(&listed)), "");
+            Ok(())
+        }
+        Some(Command::Models { command: Some(ModelsCommand::Pull { name }) }) => {
+            let model = session(common, terminal)?.load(&name)?;
+            let size = model.bytes() as f64 / 1e6;
+            terminal.write(&format!("`{name}` is here: {size:.1} MB of weights\n"));
+            Ok(())
+        }
+        Some(Command::Doc) => {
+            terminal.write(&registry::reference());
+            Ok(())
+        }
+    }
+}
+
+/// A session that Ctrl-C interrupts.
+fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
+    terminal::output_folder(&common.out)?;
+    let interrupt = Interrupt::default();
+    let requested = interrupt.clone();
+    // A second handler cannot be set; the first then serves.
+    let _ = ctrlc::set_handler(move || requested.request());
+    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
+    Ok(Session::new(settings, interrupt, terminal.sink()))
+}
+
+fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let scripts: Vec<(String, String)> =
+        files.iter().map(|file| read(file)).collect::<Result<_>>().map_err(Failure::Usage)?;
+    let mut session = session(common, terminal)?;
+    for (name, text) in scripts {
+        let stem = Path::new(&name).file_stem().map_or("chart".into(), |stem| stem.to_string_lossy());
+        terminal.name_charts(if name == "<stdin>" { "chart" } else { &stem });
+        let cells = cells::parse(&text);
+        let show_code = !no_code && cells.iter().any(|cell| cell.kind == Kind::Markdown);
+        for cell in &cells {
+            run_part(&mut session, cell, &name, show_code, terminal)?;
+        }
+    }
+    Ok(())
+}
+
+/// A script by its path; its name is what errors show.
+fn read(path: &Path) -> Result<(String, String)> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(Error::io("read", "<stdin>"))?;
+        return Ok(("<stdin>".to_owned(), text));
+    }
+    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+    Ok((path.display().to_string(), text))
+}
+
+fn run_part(
+    session: &mut Session,
+    cell: &Cell,
+    name: &str,
+    show_code: bool,
+    terminal: &Terminal,
+) -> Result<(), Failure> {
+    match cell.kind {
+        Kind::Markdown => {
+            terminal.start_line();
+            terminal.show(&Output::Markdown(cell.source.clone()), "");
+            terminal.write("\n");
+            Ok(())
+        }
+        Kind::Code => {
+            if show_code {
+                terminal.write(&repl::highlighted(&cell.source, terminal.style().colour));
+            }
+            let result =
+                run_cell(session, &cell.source, &Origin { name: name.to_owned(), line: cell.line }, terminal);
+            if show_code {
+                terminal.write("\n");
+            }
+            result
+        }
+    }
+}
+
+fn run_cell(session: &mut Session, code: &str, origin: &Origin, terminal: &Terminal) -> Result<(), Failure> {
+    if let Some(output) = session.eval(code, origin)? {
+        terminal.show(&output, "");
+    }
+    terminal.start_line();
+    Ok(())
+}

@@ -1,0 +1,203 @@
+//! How a terminal shows what a session tells: outputs as text, charts as files, long work as a bar.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::error::Result;
+use crate::render::{self, Output, TextStyle};
+use crate::script::report::Report;
+use crate::script::{Event, Sink, Unit};
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// Writes to standard output and error. Clones write to the same place.
+#[derive(Clone)]
+pub struct Terminal(Rc<RefCell<Inner>>);
+
+struct Inner {
+    colour: bool,
+    /// Where charts are saved, and what their names begin with.
+    out: PathBuf,
+    stem: String,
+    charts: usize,
+    bar: Option<ProgressBar>,
+    /// Whether text stands at the start of a line.
+    at_line_start: bool,
+}
+
+/// The widest that prose and tables become, however wide the terminal is.
+const WIDEST: usize = 120;
+const WIDTH_WITHOUT_TERMINAL: usize = 100;
+
+impl Terminal {
+    pub fn new(colour: Colour, out: &Path) -> Terminal {
+        let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        let colour = match colour {
+            Colour::Auto => std::io::stdout().is_terminal() && !is_plain,
+            Colour::Always => true,
+            Colour::Never => false,
+        };
+        let (out, stem) = (out.to_owned(), "chart".to_owned());
+        Terminal(Rc::new(RefCell::new(Inner {
+            colour,
+            out,
+            stem,
+            charts: 0,
+            bar: None,
+            at_line_start: true,
+        })))
+    }
+
+    /// A sink for a session.
+    pub fn sink(&self) -> Sink {
+        let terminal = self.clone();
+        Box::new(move |event| terminal.hear(event))
+    }
+
+    /// What the names of charts begin with from now on; their numbers begin again.
+    pub fn name_charts(&self, stem: &str) {
+        let mut inner = self.0.borrow_mut();
+        inner.stem = stem.to_owned();
+        inner.charts = 0;
+    }
+
+    pub fn style(&self) -> TextStyle {
+        let width = match std::io::stdout().is_terminal() {
+            true => usize::from(termimad::terminal_size().0).clamp(20, WIDEST),
+            false => WIDTH_WITHOUT_TERMINAL,
+        };
+        TextStyle { width, colour: self.0.borrow().colour }
+    }
+
+    fn hear(&self, event: Event) {
+        match event {
+            Event::Output(output) => self.show(&output, ""),
+            Event::Started { what, total, unit } => self.0.borrow_mut().bar = progress_bar(what, total, unit),
+            Event::Advanced(amount) => {
+                if let Some(bar) = &self.0.borrow().bar {
+                    bar.inc(amount);
+                }
+            }
+            Event::Finished => self.finish_progress(),
+        }
+    }
+
+    /// Takes an unfinished bar off the screen.
+    pub fn finish_progress(&self) {
+        if let Some(bar) = self.0.borrow_mut().bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Shows an output. `prefix` stands before it, on its line if it has only one.
+    pub fn show(&self, output: &Output, prefix: &str) {
+        if let Output::Stream(text) = output {
+            return self.write(text);
+        }
+        let text = match output {
+            Output::Chart(_) => self.save_chart(output),
+            output => output.text(&self.style()),
+        };
+        let between = match (prefix.is_empty(), text.contains('\n')) {
+            (true, _) => "",
+            (false, true) => "\n",
+            (false, false) => " ",
+        };
+        self.start_line();
+        self.write(&format!("{prefix}{between}{}\n", text.trim_end_matches('\n')));
+    }
+
+    /// Saves a chart beside the others and says where.
+    fn save_chart(&self, output: &Output) -> String {
+        let saved = output.png().unwrap_or_else(|| Ok(Vec::new())).and_then(|png| {
+            let path = self.next_chart();
+            render::write(&path, &png).map(|()| path)
+        });
+        match saved {
+            Ok(path) => format!("chart saved as {}", path.display()),
+            Err(error) => self.with_hint(&error),
+        }
+    }
+
+    fn next_chart(&self) -> PathBuf {
+        let mut inner = self.0.borrow_mut();
+        inner.charts += 1;
+        inner.out.join(format!("{}-{}.png", inner.stem, inner.charts))
+    }
+
+    /// Writes text as it is.
+    pub fn write(&self, text: &str) {
+        let write = || {
+            let mut stdout = std::io::stdout().lock();
+            // A reader that went away (`| head`) is no fault of ours.
+            let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        };
+        let bar = self.0.borrow().bar.clone();
+        match bar {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+        if let Some(last) = text.chars().last() {
+            self.0.borrow_mut().at_line_start = last == '\n';
+        }
+    }
+
+    /// Ends a line that text was written into.
+    pub fn start_line(&self) {
+        let is_inside = !self.0.borrow().at_line_start;
+        if is_inside {
+            self.write("\n");
+        }
+    }
+
+    /// Says what went wrong in a script, on standard error.
+    pub fn report(&self, report: &Report) {
+        self.finish_progress();
+        self.start_line();
+        eprint!("{}", report.text(self.0.borrow().colour && std::io::stderr().is_terminal()));
+    }
+
+    /// Says what went wrong elsewhere, on standard error.
+    pub fn error(&self, error: &crate::error::Error) {
+        self.finish_progress();
+        self.start_line();
+        eprintln!("{}", self.with_hint(error));
+    }
+
+    fn with_hint(&self, error: &crate::error::Error) -> String {
+        let report = Report::of_error(error);
+        report.text(self.0.borrow().colour && std::io::stderr().is_terminal()).trim_end().to_owned()
+    }
+}
+
+/// A bar on standard error, if that is a terminal.
+fn progress_bar(what: String, total: u64, unit: Unit) -> Option<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let template = match unit {
+        Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
+        Unit::Tokens => "{msg} {wide_bar} {pos}/{len} tokens {per_sec} {eta}",
+    };
+    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
+    Some(bar.with_style(style.progress_chars("━━╌")).with_message(what))
+}
+
+/// The folder for files that scripts write, made if it is missing.
+pub fn output_folder(path: &Path) -> Result<()> {
+    std::fs::create_dir_all(path).map_err(crate::error::Error::io("create", path))
+}
