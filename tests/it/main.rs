@@ -3,3 +3,4 @@
 mod hub;
 mod mirror;
 mod parity;
+mod structure;
