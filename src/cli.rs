@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::check;
 use crate::error::{Error, Result};
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
@@ -13,7 +14,7 @@ use crate::render::Output;
 use crate::repl;
 use crate::script::cells::{self, Cell, Kind};
 use crate::script::report::Report;
-use crate::script::{Origin, Session, Settings, registry};
+use crate::script::{Event, Origin, Session, Settings, Unit, registry};
 use crate::terminal::{self, Colour, Terminal};
 
 /// Watch a GPT-2 language model write, one token at a time.
@@ -55,7 +56,7 @@ enum Command {
     },
     /// Run a line of code
     Eval {
-        #[arg(value_name = "CODE")]
+        #[arg(value_name = "CODE", allow_hyphen_values = true)]
         code: String,
     },
     /// List the models: which are known, which are on this machine, where, and how large
@@ -63,6 +64,10 @@ enum Command {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
     },
+    /// Compare the model with what the published GPT-2 is known to answer
+    ///
+    /// Ends with 0 if all facts agree, with 1 if some do not, and with 2 if nothing is known about such a model.
+    Check,
     /// Print the reference of everything that a script can call, in Markdown
     Doc,
 }
@@ -143,6 +148,7 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             terminal.write(&format!("`{name}` is here: {size:.1} MB of weights\n"));
             Ok(())
         }
+        Some(Command::Check) => check(common, terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
             Ok(())
@@ -159,6 +165,30 @@ fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     let _ = ctrlc::set_handler(move || requested.request());
     let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
     Ok(Session::new(settings, interrupt, terminal.sink()))
+}
+
+fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let session = session(common, terminal)?;
+    let model = session.model()?;
+    let config = model.config();
+    let unknown = || {
+        let (layers, width, heads) = (config.n_layer, config.n_embd, config.n_head);
+        Failure::Usage(Error::NothingPublished { name: model.name().to_owned(), layers, width, heads })
+    };
+    let published = check::published_as(config).ok_or_else(unknown)?;
+    let records = check::records();
+    let mut progress = terminal.sink();
+    let (what, total) = (format!("comparing with `{published}`"), records.len() as u64);
+    progress(Event::Started { what, total, unit: Unit::Facts });
+    let comparison =
+        check::compare(&model, published, &records, session.interrupt(), |_| progress(Event::Advanced(1)))?;
+    progress(Event::Finished);
+    if comparison.facts.is_empty() {
+        return Err(unknown());
+    }
+    terminal.show(&Output::Table(comparison.skipped_table()), "");
+    terminal.show(&Output::Table(comparison.table()), "");
+    Ok(comparison.verdict()?)
 }
 
 fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Terminal) -> Result<(), Failure> {

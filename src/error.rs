@@ -172,6 +172,16 @@ pub enum Error {
     #[error("`{repository}` changed on the hub while it was being downloaded")]
     ChangedMeanwhile { repository: String },
 
+    /// No facts to hold a model against.
+    #[error(
+        "nothing that was published can be compared with `{name}` ({layers} layers, width {width}, {heads} heads)"
+    )]
+    NothingPublished { name: String, layers: usize, width: usize, heads: usize },
+
+    /// A model that is not, or does not compute as, the published one.
+    #[error("{differing} of {compared} facts differ from what was published")]
+    PublishedDiffers { differing: usize, compared: usize },
+
     /// A chart that has nothing to show.
     #[error("the chart `{title}` has no bars, but needs at least 1")]
     ChartEmpty { title: String },
@@ -215,7 +225,9 @@ impl Error {
             Error::PromptTooLong { limit, .. } => {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
             }
-            Error::BadLogit { .. } => "the model's weights may be damaged".to_owned(),
+            Error::BadLogit { .. } => {
+                "the model's weights may be damaged: delete its files and fetch them again".to_owned()
+            }
             Error::UnknownOption { name, known } => {
                 let all = format!("the options are {}", code_list(known));
                 did_you_mean(name, known.iter().copied()).map_or(all.clone(), |near| format!("{near} {all}"))
@@ -227,11 +239,24 @@ impl Error {
             Error::OptionOutOfRange { name: "top_p", .. } => {
                 "1 keeps every token; 0.9 keeps the likeliest tokens that make up 90 %".to_owned()
             }
+            Error::WrongArgument { function: "+", .. } => {
+                "`tokens.text + \"…\"` is a longer text, `tokens + tokenize(\"…\")` longer tokens".to_owned()
+            }
             Error::WrongFormat { formats, .. } => format!("the name may end in {formats}"),
             Error::OutsideOutputFolder { .. } => {
                 "give a plain file name; `--out DIR` chooses the folder".to_owned()
             }
             Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
+            Error::BrokenTokenizer { .. } => {
+                "fetch the file again; a GPT-2 tokenizer is `tokenizer.json`, or `vocab.json` with `merges.txt`"
+                    .to_owned()
+            }
+            Error::BrokenConfig { .. } => {
+                "it must be the `config.json` of a GPT-2 model: correct the value, or fetch the file again".to_owned()
+            }
+            Error::UnsupportedDtype { .. } => {
+                "in Python, `from_pretrained(…).float().save_pretrained(folder)` writes F32".to_owned()
+            }
             Error::BrokenWeights { .. } => {
                 "the file may be incomplete: delete it and fetch it again".to_owned()
             }
@@ -290,6 +315,14 @@ impl Error {
             Error::Damaged { .. } => "fetch the file again: a damaged download is not kept".into(),
             Error::NotAHub { .. } => "check `HF_ENDPOINT`; a login page may also be in the way".into(),
             Error::ChangedMeanwhile { .. } => "try again to get the new version".into(),
+            Error::NothingPublished { .. } => {
+                "the outputs of `gpt2` and `distilgpt2` are known: `tokenscope check --model gpt2`, or name a folder \
+                 that holds them"
+                    .into()
+            }
+            Error::PublishedDiffers { .. } => {
+                "are these the published weights? a model that was trained further answers otherwise".into()
+            }
             Error::ChartEmpty { .. } => "give it one bar for each token to show".into(),
             Error::ChartCrowded { limit, .. } => {
                 format!("show only the likeliest, at most {limit}; a table holds any number")
@@ -309,6 +342,6 @@ impl Error {
 }
 
 /// `a`, `b`, `c`
-fn code_list(names: &[&str]) -> String {
+pub fn code_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -9,6 +9,7 @@
 //! prints.
 
 pub mod analyse;
+pub mod check;
 pub mod cli;
 pub mod distribution;
 pub mod error;

@@ -67,6 +67,11 @@ impl Gpt2 {
         })
     }
 
+    /// The embedding of one token: [n_embd]. The id must be inside the vocabulary.
+    pub fn token_embedding(&self, id: u32) -> &[f32] {
+        &self.wte[id as usize * self.n_embd..(id as usize + 1) * self.n_embd]
+    }
+
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {

@@ -44,6 +44,7 @@ pub enum Event {
 pub enum Unit {
     Bytes,
     Tokens,
+    Facts,
 }
 
 /// How a session is set up.
