@@ -6,14 +6,18 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&name, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= allowed(name.len().max(candidate.len())))
+        .filter(|(distance, candidate)| {
+            // With every letter changed it is another word, however short.
+            let length = name.chars().count().max(candidate.chars().count());
+            *distance <= allowed(length) && *distance < length
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
 /// One slip for every three letters, so that short names do not match everything.
 fn allowed(length: usize) -> usize {
-    length.div_ceil(3).min(3)
+    (length / 3).clamp(1, 3)
 }
 
 /// "did you mean `x`?" for a hint, if some candidate is near.
@@ -35,5 +39,7 @@ mod tests {
     #[test]
     fn another_word_altogether_finds_none() {
         assert_eq!(nearest("llama", ["gpt2", "pocket"]), None);
+        assert_eq!(nearest("x", ["p", "id"]), None);
+        assert_eq!(nearest("+", ["p"]), None);
     }
 }

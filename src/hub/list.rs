@@ -17,7 +17,7 @@ pub struct ListedModel {
     pub parameters: Option<u64>,
     pub description: String,
     pub place: Place,
-    /// What its files take on disk: 0 for what is built in or not here.
+    /// What its files take on disk, or in this program; 0 for what is not here.
     pub bytes: u64,
 }
 
@@ -30,6 +30,9 @@ pub enum Place {
     /// It would have to be downloaded.
     NotHere,
 }
+
+/// The weights of the built-in model.
+const BUILT_IN_BYTES: u64 = include_bytes!("../../assets/pocket/model.safetensors").len() as u64;
 
 /// The known models in their order, then the cache's others by name. Nothing is fetched.
 pub(super) fn list(cache: &Path) -> Result<Vec<ListedModel>> {
@@ -49,7 +52,10 @@ fn listed_known(cache: &Path, known: &KnownModel) -> ListedModel {
         name: known.name.to_owned(),
         parameters: Some(known.parameters),
         description: known.description.to_owned(),
-        bytes: files.as_ref().map_or(0, bytes),
+        bytes: match known.repository {
+            None => BUILT_IN_BYTES,
+            Some(_) => files.as_ref().map_or(0, bytes),
+        },
         place: match (known.repository, files) {
             (None, _) => Place::BuiltIn,
             (Some(_), Some(files)) => Place::Here(files.folder),

@@ -75,6 +75,15 @@ pub fn fields<'a>() -> impl Iterator<Item = &'a str> {
     bindings().iter().filter(|binding| binding.kind == Kind::Field).map(|binding| binding.name.as_str())
 }
 
+/// The names of the fields of values of one type.
+pub fn fields_of<'a>(kind: &str) -> Vec<&'a str> {
+    let is_of = |binding: &&Binding| {
+        let owners = binding.signatures.iter().filter_map(|signature| signature.split_once('.'));
+        binding.kind == Kind::Field && owners.map(|(owner, _)| owner).any(|owner| owner == kind)
+    };
+    bindings().iter().filter(is_of).map(|binding| binding.name.as_str()).collect()
+}
+
 /// Every way to call a function.
 pub fn signatures(name: &str) -> Vec<String> {
     functions().filter(|binding| binding.name == name).flat_map(|b| b.signatures.clone()).collect()

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::registry;
-use crate::error::Error;
+use crate::error::{Error, code_list};
 use crate::suggest::did_you_mean;
 
 /// What went wrong in a cell, ready to be shown.
@@ -151,9 +151,18 @@ fn describe(error: &EvalAltResult, known: &Known) -> (String, Option<String>) {
             };
             (format!("unknown variable `{name}`"), hint)
         }
-        EvalAltResult::ErrorPropertyNotFound(name, _) | EvalAltResult::ErrorDotExpr(name, _) => {
-            (lower_first(error.to_string()), did_you_mean(name, registry::fields()))
+        EvalAltResult::ErrorDotExpr(message, _) => {
+            unknown_field(message).unwrap_or_else(|| (lower_first(error.to_string()), None))
         }
+        EvalAltResult::ErrorModuleNotFound(name, _) => (
+            format!("cannot import `{name}`"),
+            Some(
+                "a script has no modules; `run` takes several scripts, which share their functions"
+                    .to_owned(),
+            ),
+        ),
+        EvalAltResult::ErrorArrayBounds(length, index, _) => out_of_range(*index, *length, "values"),
+        EvalAltResult::ErrorStringBounds(length, index, _) => out_of_range(*index, *length, "characters"),
         EvalAltResult::ErrorStackOverflow(_) => (
             "the functions call each other too deeply".to_owned(),
             Some("does the recursion end? a loop needs no stack".to_owned()),
@@ -161,6 +170,43 @@ fn describe(error: &EvalAltResult, known: &Known) -> (String, Option<String>) {
         EvalAltResult::ErrorRuntime(value, _) if value.is_string() => (value.to_string(), None),
         error => (lower_first(error.to_string()), None),
     }
+}
+
+fn out_of_range(index: i64, length: usize, what: &str) -> (String, Option<String>) {
+    let hint = "positions count from 0, or from the end: -1 is the last";
+    (format!("the index is {index}, but there are {length} {what}"), Some(hint.to_owned()))
+}
+
+/// The engine says `Unknown property 'idz' - a getter is not registered for type 'Tokens'`, or the same of a setter.
+fn unknown_field(message: &str) -> Option<(String, Option<String>)> {
+    let quoted: Vec<&str> = message.split('\'').skip(1).step_by(2).collect();
+    let [field, kind, ..] = quoted[..] else { return None };
+    if kind == "()" {
+        let hint = "what stands before the point is `()`: no value, like a key that a map lacks";
+        return Some((format!("nothing has no field `{field}`"), Some(hint.to_owned())));
+    }
+    let (kind, fields) = (plain_types(kind), registry::fields_of(kind));
+    if message.contains("setter") {
+        let is_known = fields.contains(&field);
+        let hint = is_known.then(|| "fields can be read; a changed value is a new one".to_owned());
+        return Some((format!("the field `{field}` of a {kind} cannot be set"), hint));
+    }
+    let hint = did_you_mean(field, fields.iter().copied()).or_else(|| match fields.is_empty() {
+        true => None,
+        false => Some(format!("it has {}", code_list(&fields))),
+    });
+    Some((format!("a {kind} has no field `{field}`"), hint))
+}
+
+/// No function of the user's or ours has a name like `+`.
+fn unknown_operator(operator: &str, signature: &str) -> (String, Option<String>) {
+    let types = signature.strip_prefix(operator).unwrap_or_default().trim();
+    let types =
+        plain_types(types.strip_prefix('(').and_then(|types| types.strip_suffix(')')).unwrap_or(types));
+    let has_nothing = types.split(", ").any(|kind| kind == "()");
+    let between = types.replace("()", "nothing").replace(", ", " and ");
+    let hint = "`()` is no value: nothing was computed, or a call gave nothing back";
+    (format!("there is no `{operator}` for {between}"), has_nothing.then(|| hint.to_owned()))
 }
 
 /// `f (i64, &str)` is how the engine writes a call that nothing matches.
@@ -173,6 +219,9 @@ fn unknown_function(signature: &str, known: &Known) -> (String, Option<String>) 
     }
     if name.starts_with("index$") {
         return (format!("this cannot be indexed so: `{}`", plain_types(signature)), None);
+    }
+    if !name.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        return unknown_operator(name, signature);
     }
     let signatures = registry::signatures(name);
     if !signatures.is_empty() {
@@ -187,6 +236,9 @@ fn unknown_function(signature: &str, known: &Known) -> (String, Option<String>) 
     }
     if known.functions.iter().any(|function| function == name) {
         return (format!("`{name}` takes another number of arguments"), None);
+    }
+    if known.variables.iter().any(|variable| variable == name) {
+        return (format!("`{name}` is a variable, not a function"), None);
     }
     let names = registry::names().chain(known.functions.iter().map(String::as_str));
     let hint = crate::suggest::nearest(name, names).map(|near| {
@@ -224,9 +276,10 @@ fn parse_message(error: &ParseErrorType) -> String {
 
 fn parse_hint(error: &ParseErrorType) -> Option<String> {
     match error {
-        ParseErrorType::BadInput(LexError::UnexpectedInput(text)) if text == "\u{27}" => {
-            Some("strings stand in double quotes".to_owned())
-        }
+        ParseErrorType::BadInput(LexError::MalformedChar(_)) => Some(
+            "a text stands in double quotes, or in backquotes; between single ones stands one character"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

@@ -56,6 +56,7 @@ pub const TOPICS: &[Topic] = &[
 /// Makes all bindings known to an engine.
 pub fn register(engine: &mut Engine) {
     values::register(engine);
+    engine.register_global_module(values::iterable().into());
     for topic in TOPICS {
         engine.register_global_module((topic.module)().into());
     }

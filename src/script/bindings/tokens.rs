@@ -119,6 +119,18 @@ pub mod bindings {
         tokens.concat(&others).map_err(raise)
     }
 
+    // Without this the engine would join their printed forms.
+    #[rhai_fn(name = "+", pure, return_raw)]
+    pub fn with_text(_tokens: &mut Tokens, _text: &str) -> Answer<Tokens> {
+        let (expected, found) = ("an id or Tokens after Tokens", "a text".to_owned());
+        Err(raise(crate::error::Error::WrongArgument { function: "+", expected, found }))
+    }
+
+    #[rhai_fn(name = "+=", return_raw)]
+    pub fn append_text(tokens: &mut Tokens, text: &str) -> Answer<()> {
+        with_text(tokens, text).map(|_| ())
+    }
+
     #[rhai_fn(name = "+=", return_raw)]
     pub fn append_id(tokens: &mut Tokens, id: i64) -> Answer<()> {
         *tokens = with_id(tokens, id)?;

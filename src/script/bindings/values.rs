@@ -1,8 +1,9 @@
 //! The types that scripts see: their names, and how a value is written in a line.
 
+use std::any::TypeId;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, Map};
+use rhai::{Array, Dynamic, Engine, Map, Module};
 
 use crate::analyse::next_token::{Candidate, NextToken};
 use crate::error::Error;
@@ -56,6 +57,24 @@ types! {
     Rc<Error>, "Error", |error| error.to_string();
 }
 
+/// Lets `for … in` walk over tokens and distributions: ids there, probabilities here.
+pub fn iterable() -> Module {
+    let mut module = Module::new();
+    module.set_iter(TypeId::of::<Tokens>(), |value| {
+        let ids = value.read_lock::<Tokens>().map(|tokens| tokens.ids().to_vec()).unwrap_or_default();
+        Box::new(ids.into_iter().map(|id| Dynamic::from_int(id.into())))
+    });
+    module.set_iter(TypeId::of::<Generation>(), |value| {
+        let ids = value.read_lock::<Generation>().map(|generation| generation.tokens.ids().to_vec());
+        Box::new(ids.unwrap_or_default().into_iter().map(|id| Dynamic::from_int(id.into())))
+    });
+    module.set_iter(TypeId::of::<NextToken>(), |value| {
+        let all = value.read_lock::<NextToken>().map(|next| next.distribution.probabilities().to_vec());
+        Box::new(all.unwrap_or_default().into_iter().map(|p| Dynamic::from_float(p.into())))
+    });
+    module
+}
+
 fn printable<T: Clone + 'static>(engine: &mut Engine, write: impl Fn(&T) -> String + Copy + 'static) {
     for name in ["to_string", "to_debug", "print", "debug"] {
         engine.register_fn(name, move |value: &mut T| write(value));
@@ -74,6 +93,9 @@ pub fn format(value: &Dynamic) -> String {
     if let Some(map) = value.read_lock::<Map>() {
         let entries = map.iter().map(|(name, value)| format!("{name}: {}", format(value)));
         return format!("#{{{}}}", entries.collect::<Vec<_>>().join(", "));
+    }
+    if value.is_unit() {
+        return "()".to_owned();
     }
     written(value).unwrap_or_else(|| value.to_string())
 }
