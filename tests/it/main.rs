@@ -1,6 +1,12 @@
 //! What tokenscope promises, one module a subject.
 
+mod check;
+mod checkpoints;
+mod helpers;
 mod hub;
+mod lessons;
 mod mirror;
 mod parity;
+mod scripts;
 mod structure;
+mod tokens;
