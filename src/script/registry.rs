@@ -124,8 +124,8 @@ pub fn fields<'a>() -> impl Iterator<Item = &'a str> {
 /// The names of the fields of values of one type.
 pub fn fields_of<'a>(kind: &str) -> Vec<&'a str> {
     let is_of = |binding: &&Binding| {
-        let owners = binding.signatures.iter().filter_map(|signature| signature.split_once('.'));
-        binding.kind == Kind::Field && owners.map(|(owner, _)| owner).any(|owner| owner == kind)
+        let mut owners = binding.signatures.iter().filter_map(|signature| signature.owner.as_deref());
+        binding.kind == Kind::Field && owners.any(|owner| owner == kind)
     };
     bindings().iter().filter(is_of).map(|binding| binding.name.as_str()).collect()
 }
