@@ -100,7 +100,10 @@ pub fn run() -> ExitCode {
             terminal.error(&error);
             ExitCode::from(USAGE)
         }
-        Err(Failure::Other(Error::Interrupted)) => ExitCode::from(INTERRUPTED),
+        Err(Failure::Other(Error::Interrupted)) => {
+            terminal.finish_progress();
+            ExitCode::from(INTERRUPTED)
+        }
         Err(Failure::Other(error)) => {
             terminal.error(&error);
             ExitCode::from(FAILED)
