@@ -66,7 +66,7 @@ impl Reader<'_> {
 
     /// The prompt's end, for what a fact is called.
     fn after(&self) -> String {
-        const LONGEST: usize = 24;
+        const LONGEST: usize = 16;
         let line = crate::render::label::one_line(&self.record.prompt).into_owned();
         let count = line.chars().count();
         let cut = count.saturating_sub(LONGEST);
@@ -105,7 +105,7 @@ impl Reader<'_> {
     fn numbers(&self, what: &str, numbers: Vec<Number>) -> Claim {
         let what = match numbers.len() {
             1 => format!("{what} after {}", self.after()),
-            count => format!("{what} of {count} tokens after {}", self.after()),
+            count => format!("{what} of {count} after {}", self.after()),
         };
         Claim::Numbers { what, numbers }
     }
@@ -194,7 +194,7 @@ impl Reader<'_> {
                         })
                         .collect::<Result<_, Reason>>()?,
                 };
-                claims.push(self.numbers(&format!("logit at position {digits}"), numbers));
+                claims.push(self.numbers(&format!("logit at {digits}"), numbers));
             }
         }
         Ok(claims)
@@ -266,7 +266,7 @@ impl Reader<'_> {
                 tolerance: 1e-9,
             };
             Some(expected.map(|expected| Claim::Numbers {
-                what: format!("`{field}` of the configuration"),
+                what: format!("config: {field}"),
                 numbers: vec![number(expected)],
             }))
         };

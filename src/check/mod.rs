@@ -182,7 +182,7 @@ impl Comparison {
         let (agree, all) = (self.count(Verdict::Agrees), self.facts.len());
         let doubtful = match self.count(Verdict::Doubtful) {
             0 => String::new(),
-            count => format!(", {count} differ from values that are themselves uncertain"),
+            count => format!(", {count} are doubtful (they differ from what is itself uncertain or rough)"),
         };
         format!("{agree} of {all} facts agree{doubtful}; {} records were not compared", self.skipped.len())
     }
@@ -193,7 +193,7 @@ impl std::fmt::Display for Verdict {
         f.write_str(match self {
             Verdict::Agrees => "agrees",
             Verdict::Differs => "DIFFERS",
-            Verdict::Doubtful => "differs (doubtful)",
+            Verdict::Doubtful => "doubtful",
         })
     }
 }

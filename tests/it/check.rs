@@ -122,7 +122,7 @@ fn a_difference_is_shown_with_both_values() {
     let comparison = compared(&model, &records[..1]);
     let fact = &comparison.facts[1];
     assert_eq!(fact.verdict, Verdict::Differs);
-    assert_eq!(fact.fact, format!("p of 5 tokens after “{PROMPT}”"));
+    assert_eq!(fact.fact, format!("p of 5 after “{PROMPT}”"));
     assert!(fact.expected.ends_with(&format!("{:.6}", p + 1e-3)) && fact.got.ends_with(&format!("{p:.6}")));
     let error = comparison.verdict().unwrap_err();
     assert_eq!(error.to_string(), "1 of 2 facts differ from what was published");

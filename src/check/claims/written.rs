@@ -123,7 +123,7 @@ impl Reader<'_> {
             }
         } else {
             let new = match (self.expected("ids"), self.expected("new_ids")) {
-                (Some(whole), _) => self::ids(whole)?.split_off(ids.len()),
+                (Some(whole), _) => self::ids(whole)?.get(ids.len()..).unwrap_or_default().to_vec(),
                 (None, Some(new)) => self::ids(new)?,
                 (None, None) => return Err("not understood: no ids".to_owned()),
             };
