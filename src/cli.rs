@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::render::Output;
 use crate::repl;
@@ -125,7 +125,7 @@ impl From<Box<Report>> for Failure {
 fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     let stdin = Path::new("-").to_owned();
     match command {
-        None if std::io::stdin().is_terminal() => Ok(repl::run(session(common, terminal)?, terminal)?),
+        None if std::io::stdin().is_terminal() => converse(common, terminal),
         None => run_files(&[stdin], true, common, terminal),
         Some(Command::Run { files, no_code }) => run_files(&files, no_code, common, terminal),
         Some(Command::Eval { code }) => {
@@ -148,6 +148,19 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             Ok(())
         }
     }
+}
+
+/// The REPL. A model that is not part of the program is loaded first, so that a wrong name is told at once.
+fn converse(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let session = session(common, terminal)?;
+    if hub::built_in(&common.model).is_none() {
+        session.load(&common.model).map_err(|error| match error {
+            Error::Interrupted => Failure::Other(error),
+            error => Failure::Usage(error),
+        })?;
+    }
+    repl::run(session, terminal);
+    Ok(())
 }
 
 /// A session that Ctrl-C interrupts.
