@@ -16,9 +16,9 @@ pub fn help(repl: &mut Repl, topic: &str) -> Done {
     if topic.is_empty() {
         repl.terminal.show(&Output::Table(command_table(COMMANDS.iter())), "");
         repl.terminal.write(
-            "\nAnything else is code. `name?` says what a binding or variable is; `help()` lists the bindings.\n\
-             Tab completes, Up and Ctrl-R find what was typed before, Ctrl-C stops what runs,\n\
-             a blank line ends a cell that is not complete, Alt-Enter begins a line.\n",
+            "\nAnything else is code: `help()` lists what can be called, `name?` says what a name is.\n\
+             Tab completes; Up and Ctrl-R find what was typed before; Ctrl-C stops what runs;\n\
+             a blank line ends a cell that is not complete; Alt-Enter begins a new line.\n",
         );
         return Ok(());
     }
@@ -208,7 +208,7 @@ pub fn version(repl: &mut Repl, _: &str) -> Done {
 }
 
 pub fn quit(repl: &mut Repl, _: &str) -> Done {
-    repl.leaving = true;
+    repl.leaving = Some(0);
     Ok(())
 }
 

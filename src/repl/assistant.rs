@@ -1,6 +1,7 @@
 //! What the line editor asks while somebody types: completions, hints, colours, whether a line is complete.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -8,6 +9,7 @@ use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 
+use super::editor::{Pending, Replacement};
 use super::hint::{self, Hint};
 use super::knowledge::Knowledge;
 use super::{completion, highlight, input};
@@ -17,11 +19,15 @@ pub struct Assistant {
     /// What is drawn before the further lines of a cell.
     pub continuation: String,
     colour: bool,
+    pending: Pending,
+    /// Whether the line is drawn for the last time, without a mark for where the cursor was.
+    is_last: Cell<bool>,
 }
 
 impl Assistant {
-    pub fn new(colour: bool) -> Assistant {
-        Assistant { knowledge: Knowledge::default(), continuation: String::new(), colour }
+    pub fn new(colour: bool, pending: Pending) -> Assistant {
+        let (knowledge, continuation) = (Knowledge::default(), String::new());
+        Assistant { knowledge, continuation, colour, pending, is_last: Cell::new(false) }
     }
 }
 
@@ -31,6 +37,9 @@ impl Completer for Assistant {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if let Some(Replacement { start, text }) = self.pending.lock().ok().and_then(|mut edit| edit.take()) {
+            return Ok((start, vec![Pair { display: text.clone(), replacement: text }]));
+        }
         Ok(completion::complete(line, pos, &self.knowledge))
     }
 }
@@ -46,7 +55,12 @@ impl Hinter for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
-        Cow::Owned(highlight::line(line, Some(pos), &self.continuation, self.colour))
+        Cow::Owned(highlight::line(
+            line,
+            Some(pos).filter(|_| !self.is_last.get()),
+            &self.continuation,
+            self.colour,
+        ))
     }
 
     fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
@@ -62,6 +76,7 @@ impl Highlighter for Assistant {
     }
 
     fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
+        self.is_last.set(kind == CmdKind::ForcedRefresh);
         self.colour && kind != CmdKind::ForcedRefresh
     }
 }

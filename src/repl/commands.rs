@@ -53,16 +53,16 @@ macro_rules! commands {
 }
 
 commands! {
-    ["help" "h" "?"] Topic optional, "lists the commands; says what a command, binding or topic is for", actions::help;
+    ["help" "h" "?"] Topic optional, "lists the commands; says what a name is for", actions::help;
     ["model"] Model optional, "says which model is asked; loads another", actions::model;
-    ["models"] None, "lists the models: which are here, where, and how large", actions::models;
+    ["models"] None, "lists the models: where they are, and how large", actions::models;
     ["vars"] None, "lists your variables and functions", actions::variables;
-    ["reset"] None, "forgets variables, functions and results; the model stays", actions::reset;
+    ["reset"] None, "forgets variables, functions and results", actions::reset;
     ["time"] Code, "runs code and says how long it took", actions::time;
-    ["timeit"] Code, "runs code again and again: the median time and its spread", actions::time_repeatedly;
+    ["timeit"] Code, "runs code many times: median time and spread", actions::time_repeatedly;
     ["run"] File, "runs a script in this session", actions::run_script;
-    ["load"] File, "puts a script into the line, to be changed and run", actions::load;
-    ["edit" "e"] None, "writes the next cell in your editor ($EDITOR), from the last one", actions::edit;
+    ["load"] File, "puts a script into the line, to change and run it", actions::load;
+    ["edit" "e"] None, "changes the last cell in your $EDITOR", actions::edit;
     ["save"] File, "saves this session's cells as a script", actions::save;
     ["history"] Cells optional, "lists this session's cells, or some of them", actions::history;
     ["version"] None, "says which version this is", actions::version;

@@ -239,6 +239,13 @@ fn files(typed: &str) -> (usize, Vec<Pair>) {
     completer.complete_path(typed, typed.len()).unwrap_or((typed.len(), Vec::new()))
 }
 
+fn cut(text: String, width: usize) -> String {
+    match text.chars().count() > width {
+        true => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
+        false => text,
+    }
+}
+
 /// The offers that begin as typed, in a stable order, each once.
 fn pairs(typed: &str, offers: Vec<Offer>, after: &str, knowledge: &Knowledge) -> Vec<Pair> {
     let mut offers: Vec<Offer> = offers.into_iter().filter(|offer| offer.text.starts_with(typed)).collect();
@@ -249,7 +256,7 @@ fn pairs(typed: &str, offers: Vec<Offer>, after: &str, knowledge: &Knowledge) ->
     let screen = knowledge.width.saturating_sub(1);
     let pair = |offer: Offer| {
         let display = match explained && !offer.about.is_empty() {
-            true => format!("{:width$}  {}", offer.shown, offer.about).chars().take(screen).collect(),
+            true => cut(format!("{:width$}  {}", offer.shown, offer.about), screen),
             false if explained => offer.shown,
             false => offer.text.trim_end_matches(['(', ')', ' ', '"']).to_owned(),
         };

@@ -35,8 +35,9 @@ impl Editor {
         let recalled = history.recalled.clone();
         let mut line = rustyline::Editor::with_history(config, history)
             .expect("only an unusable terminal has no editor, and this is one");
-        line.set_helper(Some(Assistant::new(colour)));
-        for (key, gesture) in keys(&recalled) {
+        let pending = Pending::default();
+        line.set_helper(Some(Assistant::new(colour, pending.clone())));
+        for (key, gesture) in keys(&recalled, &pending) {
             line.bind_sequence(Event::from(key), EventHandler::Conditional(Box::new(gesture)));
         }
         Editor { line, colour }
@@ -75,6 +76,16 @@ pub fn without_gutters(text: &str) -> String {
     text.replace(&format!("\n{GUTTER}"), "\n")
 }
 
+/// What is to stand in the line from `start` up to the cursor. The editor's own way to replace text leaves the cursor
+/// before it; a completion leaves it behind. So a key that replaces text asks for a completion, which finds this.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Replacement {
+    pub start: usize,
+    pub text: String,
+}
+
+pub type Pending = Arc<Mutex<Option<Replacement>>>;
+
 /// What a key does where the editor's own answer does not fit lines with gutters.
 enum Gesture {
     /// Runs what is complete; else begins a line.
@@ -82,7 +93,7 @@ enum Gesture {
     BeginLine,
     Tab,
     /// Steps over a gutter, and out of an indentation.
-    Backspace,
+    Backspace(Pending),
     Delete,
     Left,
     Right,
@@ -90,21 +101,21 @@ enum Gesture {
     KillToStart,
     KillWord,
     /// Closes a block one step further left.
-    Brace,
+    Brace(Pending),
     /// The previous entry that begins like the line up to the cursor; the entry that was fetched last.
     Up(Arc<Mutex<String>>),
     Down(Arc<Mutex<String>>),
 }
 
-fn keys(recalled: &Arc<Mutex<String>>) -> Vec<(KeyEvent, Gesture)> {
+fn keys(recalled: &Arc<Mutex<String>>, pending: &Pending) -> Vec<(KeyEvent, Gesture)> {
     let key = |code| KeyEvent(code, Modifiers::NONE);
     vec![
         (key(KeyCode::Enter), Gesture::Enter),
         (KeyEvent::ctrl('J'), Gesture::Enter),
         (KeyEvent(KeyCode::Enter, Modifiers::ALT), Gesture::BeginLine),
         (key(KeyCode::Tab), Gesture::Tab),
-        (key(KeyCode::Backspace), Gesture::Backspace),
-        (KeyEvent::ctrl('H'), Gesture::Backspace),
+        (key(KeyCode::Backspace), Gesture::Backspace(pending.clone())),
+        (KeyEvent::ctrl('H'), Gesture::Backspace(pending.clone())),
         (key(KeyCode::Delete), Gesture::Delete),
         (key(KeyCode::Left), Gesture::Left),
         (KeyEvent::ctrl('B'), Gesture::Left),
@@ -113,7 +124,7 @@ fn keys(recalled: &Arc<Mutex<String>>) -> Vec<(KeyEvent, Gesture)> {
         (KeyEvent::ctrl('A'), Gesture::Home),
         (KeyEvent::ctrl('U'), Gesture::KillToStart),
         (KeyEvent::ctrl('W'), Gesture::KillWord),
-        (key(KeyCode::Char('}')), Gesture::Brace),
+        (key(KeyCode::Char('}')), Gesture::Brace(pending.clone())),
         (key(KeyCode::Up), Gesture::Up(recalled.clone())),
         (KeyEvent::ctrl('P'), Gesture::Up(recalled.clone())),
         (key(KeyCode::Down), Gesture::Down(recalled.clone())),
@@ -139,9 +150,11 @@ impl ConditionalEventHandler for Gesture {
                 let indents = in_line.is_some_and(is_blank);
                 indents.then(|| Cmd::Insert(1, " ".repeat(INDENT)))
             }
-            Gesture::Backspace => match in_line? {
+            Gesture::Backspace(pending) => match in_line? {
                 "" => Some(Cmd::Kill(OVER_GUTTER_BACK)),
-                blanks if is_blank(blanks) => Some(Cmd::Replace(TO_LINE_START, Some(outdented(blanks)))),
+                blanks if is_blank(blanks) => {
+                    replace(pending, context.pos() - blanks.len(), outdented(blanks))
+                }
                 _ => None,
             },
             Gesture::Delete => after.starts_with("\n\t").then_some(Cmd::Kill(OVER_GUTTER)),
@@ -158,9 +171,9 @@ impl ConditionalEventHandler for Gesture {
                 _ => Cmd::Kill(TO_LINE_START),
             }),
             Gesture::KillWord => (is_blank(in_line?)).then_some(Cmd::Kill(OVER_GUTTER_BACK)),
-            Gesture::Brace => {
+            Gesture::Brace(pending) => {
                 let blanks = in_line.filter(|line| !line.is_empty() && is_blank(line))?;
-                Some(Cmd::Replace(TO_LINE_START, Some(outdented(blanks) + "}")))
+                replace(pending, context.pos() - blanks.len(), outdented(blanks) + "}")
             }
             Gesture::Up(recalled) => {
                 let searches = is_prefix(before, context.line(), recalled);
@@ -186,6 +199,11 @@ fn enter(before: &str, after: &str) -> Cmd {
 fn new_line(before: &str) -> Cmd {
     let indent = " ".repeat(input::indent(&without_gutters(before)));
     Cmd::Insert(1, format!("\n{GUTTER}{indent}"))
+}
+
+fn replace(pending: &Pending, start: usize, text: String) -> Option<Cmd> {
+    *pending.lock().ok()? = Some(Replacement { start, text });
+    Some(Cmd::Complete)
 }
 
 fn outdented(blanks: &str) -> String {

@@ -37,7 +37,8 @@ struct Repl {
     cells: Vec<(usize, String)>,
     /// What stands in the next line before anything is typed.
     prepared: String,
-    leaving: bool,
+    /// The exit code, once it is time to leave.
+    leaving: Option<u8>,
 }
 
 /// Why something that was typed was not done.
@@ -58,8 +59,8 @@ impl From<Box<Report>> for Trouble {
     }
 }
 
-/// Reads and runs cells until the user leaves.
-pub fn run(session: Session, terminal: &Terminal) {
+/// Runs a script, if one is given, then reads and runs cells until the user leaves. Answers the exit code.
+pub fn run(session: Session, terminal: &Terminal, script: Option<&Path>) -> u8 {
     let (history, warning) = History::open();
     terminal.write(&banner::banner(&session.model_name(), &terminal.style()));
     if let Some(warning) = warning {
@@ -67,8 +68,14 @@ pub fn run(session: Session, terminal: &Terminal) {
     }
     let editor = Editor::new(history, terminal.style().colour);
     let (cells, prepared) = (Vec::new(), String::new());
-    let mut repl = Repl { session, terminal: terminal.clone(), editor, cells, prepared, leaving: false };
-    while !repl.leaving {
+    let mut repl = Repl { session, terminal: terminal.clone(), editor, cells, prepared, leaving: None };
+    if let Some(script) = script {
+        repl.settle(|repl| repl.run_script(script));
+    }
+    loop {
+        if let Some(code) = repl.leaving {
+            return code;
+        }
         repl.turn();
     }
 }
@@ -83,7 +90,7 @@ impl Repl {
             Ok(text) => self.enter(&text),
             Err(ReadlineError::Interrupted) => {}
             // Ctrl-D, or the terminal went away.
-            Err(_) => self.leaving = true,
+            Err(_) => self.leaving = Some(0),
         }
     }
 
@@ -92,31 +99,41 @@ impl Repl {
         if input == Input::Empty {
             return;
         }
-        let done = match input {
+        self.settle(|repl| match input {
             Input::Empty => Ok(()),
-            Input::Command { name, argument } => commands::run(self, name, argument),
-            Input::Question { name, deep } => self.describe(name, deep),
-            Input::Code(code) => self.run_cell(code),
-        };
-        if let Err(trouble) = done {
-            self.tell(trouble);
-        }
-        self.terminal.start_line();
+            Input::Command { name, argument } => commands::run(repl, name, argument),
+            Input::Question { name, deep } => repl.describe(name, deep),
+            Input::Code(code) => repl.run_cell(code),
+        });
         if let Err(error) = self.editor.remember(text) {
             self.terminal.write(&format!("warning: the history cannot be kept: {error}\n"));
         }
     }
 
+    /// Does something, and says so if that fails; a script may also ask to leave.
+    fn settle(&mut self, work: impl FnOnce(&mut Repl) -> Result<(), Trouble>) {
+        match work(self) {
+            Ok(()) => {}
+            Err(Trouble::Report(report)) if report.exit.is_some() => self.leaving = report.exit,
+            Err(trouble) => self.tell(trouble),
+        }
+        self.terminal.start_line();
+    }
+
     /// Runs code as the next cell and shows its value.
     fn run_cell(&mut self, code: &str) -> Result<(), Trouble> {
         let number = self.session.next_cell();
-        self.terminal.name_charts(&format!("chart-{number}"));
         let output = self.session.eval(code, &origin(number))?;
         self.cells.push((number, code.to_owned()));
+        self.show_result(number, output);
+        Ok(())
+    }
+
+    fn show_result(&self, number: usize, output: Option<Output>) {
         if let Some(output) = output {
             self.terminal.show(&output, &banner::out(number, self.terminal.style().colour));
+            self.terminal.write("\n");
         }
-        Ok(())
     }
 
     /// Runs the cells of a script as cells of this session.
@@ -134,9 +151,7 @@ impl Repl {
                     let origin = Origin { name: path.display().to_string(), line: cell.line };
                     let output = self.session.eval(&cell.source, &origin)?;
                     self.cells.push((number, cell.source));
-                    if let Some(output) = output {
-                        self.terminal.show(&output, &banner::out(number, self.terminal.style().colour));
-                    }
+                    self.show_result(number, output);
                 }
             }
         }

@@ -19,6 +19,8 @@ pub struct Report {
     pub hint: Option<String>,
     /// Somebody asked to stop: not a fault of the script.
     pub interrupted: bool,
+    /// The script asked to end with this code: no fault either.
+    pub exit: Option<u8>,
 }
 
 /// Where in the source.
@@ -45,23 +47,43 @@ impl Report {
         // The engine would write the position behind its message too.
         let position = error.take_position();
         let (message, hint) = describe(&error, context);
-        let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(..))
+        let exit = match &error {
+            EvalAltResult::ErrorTerminated(code, _) => {
+                code.as_int().ok().and_then(|code| u8::try_from(code).ok())
+            }
+            _ => None,
+        };
+        let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(..) if exit.is_none())
             || matches!(tokenscope_error(&error), Some(error) if matches!(*error, Error::Interrupted));
         let place = place(&source, position, sources);
-        Report { message, place, calls, hint, interrupted }
+        Report { message, place, calls, hint, interrupted, exit }
     }
 
     /// From source that is no program.
     pub fn of_parse(error: &ParseError, source: &str, sources: &dyn Sources) -> Report {
         let message = parse_message(&error.0);
         let place = place(source, error.1, sources);
-        Report { message, place, calls: Vec::new(), hint: parse_hint(&error.0), interrupted: false }
+        Report {
+            message,
+            place,
+            calls: Vec::new(),
+            hint: parse_hint(&error.0),
+            interrupted: false,
+            exit: None,
+        }
     }
 
     /// From an error that has no place in a script.
     pub fn of_error(error: &Error) -> Report {
         let interrupted = matches!(error, Error::Interrupted);
-        Report { message: error.to_string(), place: None, calls: Vec::new(), hint: error.hint(), interrupted }
+        Report {
+            message: error.to_string(),
+            place: None,
+            calls: Vec::new(),
+            hint: error.hint(),
+            interrupted,
+            exit: None,
+        }
     }
 
     /// The report as text: place before hint, readable without colour.

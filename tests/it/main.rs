@@ -3,4 +3,5 @@
 mod hub;
 mod mirror;
 mod parity;
+mod repl;
 mod structure;
