@@ -158,14 +158,17 @@ impl ConditionalEventHandler for Gesture {
                 _ => None,
             },
             Gesture::Delete => after.starts_with("\n\t").then_some(Cmd::Kill(OVER_GUTTER)),
-            Gesture::Left => (in_line? == "").then_some(Cmd::Move(OVER_GUTTER_BACK)),
+            Gesture::Left => in_line?.is_empty().then_some(Cmd::Move(OVER_GUTTER_BACK)),
             Gesture::Right => {
                 let next = after.strip_prefix("\n\t")?;
                 let has_word = next.starts_with(|c: char| !c.is_whitespace()) || next.starts_with(' ');
                 let to_word = Movement::ForwardWord(1, rustyline::At::Start, Word::Big);
                 has_word.then_some(Cmd::Move(to_word))
             }
-            Gesture::Home => in_line.filter(|line| !line.is_empty()).map(|_| Cmd::Move(TO_LINE_START)),
+            Gesture::Home => in_line.map(|line| match line {
+                "" => Cmd::Noop,
+                _ => Cmd::Move(TO_LINE_START),
+            }),
             Gesture::KillToStart => in_line.map(|line| match line {
                 "" => Cmd::Kill(OVER_GUTTER_BACK),
                 _ => Cmd::Kill(TO_LINE_START),

@@ -70,6 +70,8 @@ pub struct Session {
     functions: AST,
     state: Rc<State>,
     sources: Texts,
+    /// The source that each of the user's functions was written in.
+    written_in: HashMap<String, String>,
     results: Vec<Dynamic>,
     inputs: Vec<Dynamic>,
 }
@@ -104,6 +106,7 @@ impl Session {
             functions: AST::empty(),
             state,
             sources: Texts::default(),
+            written_in: HashMap::new(),
             // Cells count from 1.
             results: vec![Dynamic::UNIT],
             inputs: vec![Dynamic::UNIT],
@@ -136,6 +139,8 @@ impl Session {
     }
 
     fn run(&mut self, ast: &AST, origin: &Origin) -> Result<Dynamic, Box<Report>> {
+        let written = ast.iter_functions().map(|function| (function.name.to_owned(), origin.name.clone()));
+        self.written_in.extend(written);
         let program = self.functions.merge(ast);
         let mut functions = program.clone();
         functions.clear_statements();
@@ -231,6 +236,7 @@ impl Session {
     pub fn reset(&mut self) {
         self.scope.clear();
         self.functions = AST::empty();
+        self.written_in.clear();
         self.results.truncate(1);
         self.inputs.truncate(1);
     }
@@ -249,7 +255,7 @@ impl Session {
 
     fn report(&self, error: rhai::EvalAltResult, origin: &Origin) -> Report {
         let variables = self.variables().into_iter().map(|(name, _)| name).collect();
-        let functions = self.functions.iter_functions().map(|function| function.name.to_owned()).collect();
+        let functions = self.written_in.clone();
         Report::of_run(error, &origin.name, &self.sources, &Known { variables, functions })
     }
 

@@ -324,6 +324,21 @@ fn an_error_does_not_end_it() {
 }
 
 #[test]
+fn an_error_shows_the_line_of_the_function_that_failed() {
+    let mut repl = Repl::plain();
+    repl.line("fn inner(x) { x + nope }");
+    repl.prompt(2);
+    repl.line("fn outer(x) { inner(x) }");
+    repl.prompt(3);
+    repl.line("outer(1)");
+    repl.expect("--> [1]:1:19");
+    repl.expect("in `inner`, called at [2]:1");
+    repl.expect("in `outer`, called at [3]:1");
+    repl.prompt(4);
+    repl.leave(":q\r");
+}
+
+#[test]
 fn help_is_at_hand() {
     let mut repl = Repl::plain();
     repl.line("next_probs?");
