@@ -158,6 +158,6 @@ mod tests {
         let spans = spans(code);
         let (one, other) = matching(&spans, code, code.len()).unwrap();
         assert_eq!((spans[one].1.start, spans[other].1.start), (11, 1));
-        assert_eq!(matching(&spans, "f(", 2), None);
+        assert_eq!(matching(&super::spans("f("), "f(", 2), None);
     }
 }
