@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::hub::Hub;
+use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::render::Output;
 use crate::repl;
@@ -25,6 +25,9 @@ use crate::terminal::{self, Colour, Terminal};
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+    /// A script to run before the REPL opens
+    #[arg(short, long, value_name = "FILE")]
+    interactive: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -88,10 +91,15 @@ const INTERRUPTED: u8 = 130;
 
 /// Parses the arguments and does what they say.
 pub fn run() -> ExitCode {
-    let Cli { command, common } = Cli::parse();
+    let Cli { command, interactive, common } = Cli::parse();
     let terminal = Terminal::new(common.color, &common.out);
-    match dispatch(command, &common, &terminal) {
+    let done = match (interactive, command) {
+        (Some(script), None) => converse(&common, &terminal, Some(&script)),
+        (_, command) => dispatch(command, &common, &terminal),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Exit(code)) => ExitCode::from(code),
         Err(Failure::Script(report)) => {
             terminal.report(&report);
             ExitCode::from(if report.interrupted { INTERRUPTED } else { FAILED })
@@ -115,6 +123,8 @@ pub fn run() -> ExitCode {
 enum Failure {
     Script(Box<Report>),
     Usage(Error),
+    /// A script asked to end with this code.
+    Exit(u8),
     Other(Error),
 }
 
@@ -126,14 +136,17 @@ impl From<Error> for Failure {
 
 impl From<Box<Report>> for Failure {
     fn from(report: Box<Report>) -> Failure {
-        Failure::Script(report)
+        match report.exit {
+            Some(code) => Failure::Exit(code),
+            None => Failure::Script(report),
+        }
     }
 }
 
 fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     let stdin = Path::new("-").to_owned();
     match command {
-        None if std::io::stdin().is_terminal() => Ok(repl::run(session(common, terminal)?, terminal)?),
+        None if std::io::stdin().is_terminal() => converse(common, terminal, None),
         None => run_files(&[stdin], true, common, terminal),
         Some(Command::Run { files, no_code }) => run_files(&files, no_code, common, terminal),
         Some(Command::Eval { code }) => {
@@ -156,6 +169,21 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             terminal.write(&registry::reference());
             Ok(())
         }
+    }
+}
+
+/// The REPL. A model that is not part of the program is loaded first, so that a wrong name is told at once.
+fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Result<(), Failure> {
+    let session = session(common, terminal)?;
+    if hub::built_in(&common.model).is_none() {
+        session.load(&common.model).map_err(|error| match error {
+            Error::Interrupted => Failure::Other(error),
+            error => Failure::Usage(error),
+        })?;
+    }
+    match repl::run(session, terminal, script) {
+        0 => Ok(()),
+        code => Err(Failure::Exit(code)),
     }
 }
 

@@ -34,6 +34,14 @@ pub enum Error {
     #[error("nothing is known about `{name}`")]
     NoSuchHelp { name: String, known: Vec<String> },
 
+    /// A `:command` that the REPL does not know.
+    #[error("unknown command `:{name}`")]
+    UnknownCommand { name: String, known: Vec<&'static str> },
+
+    /// A `:command` without what it needs, or with what it does not take.
+    #[error("`:{command}` {what}")]
+    BadCommand { command: &'static str, what: String },
+
     /// Nothing to predict from.
     #[error("the prompt is empty")]
     EmptyPrompt,
@@ -221,6 +229,9 @@ impl Error {
             }
             Error::NoSuchHelp { name, known } => did_you_mean(name, known.iter().map(String::as_str))
                 .unwrap_or_else(|| "`help()` lists what there is".to_owned()),
+            Error::UnknownCommand { name, known } => did_you_mean(name, known.iter().copied())
+                .map_or("`:help` lists the commands".to_owned(), |near| near.replacen('`', "`:", 1)),
+            Error::BadCommand { command, .. } => format!("`:help {command}` says how it is used"),
             Error::EmptyPrompt => "`\"<|endoftext|>\"` stands for the start of a text".to_owned(),
             Error::PromptTooLong { limit, .. } => {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")

@@ -39,6 +39,7 @@ struct Inner {
 
 /// The widest that prose and tables become, however wide the terminal is.
 const WIDEST: usize = 120;
+const WIDTH_UNKNOWN: usize = 80;
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 impl Terminal {
@@ -76,7 +77,11 @@ impl Terminal {
 
     pub fn style(&self) -> TextStyle {
         let width = match std::io::stdout().is_terminal() {
-            true => usize::from(termimad::terminal_size().0).clamp(20, WIDEST),
+            true => match usize::from(termimad::terminal_size().0) {
+                // A terminal that does not know its size says so by none at all.
+                0..5 => WIDTH_UNKNOWN,
+                width => width.clamp(20, WIDEST),
+            },
             false => WIDTH_WITHOUT_TERMINAL,
         };
         TextStyle { width, colour: self.0.borrow().colour }

@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod cells;
+mod completeness;
 pub mod lexer;
 pub mod registry;
 pub mod report;
@@ -13,15 +14,19 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use rhai::{AST, Dynamic, Engine, LexError, ParseErrorType, Position, Scope};
+use rhai::{AST, Dynamic, Engine, Scope};
 
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::render::Output;
+pub use completeness::{Completeness, completeness};
 use report::{Known, Report, Sources};
 pub use state::Sink;
+
+/// A value of a script.
+pub type Value = Dynamic;
 use state::State;
 
 /// What a session tells while a cell runs.
@@ -66,6 +71,8 @@ pub struct Session {
     functions: AST,
     state: Rc<State>,
     sources: Texts,
+    /// The source that each of the user's functions was written in.
+    written_in: HashMap<String, String>,
     results: Vec<Dynamic>,
     inputs: Vec<Dynamic>,
 }
@@ -77,13 +84,14 @@ pub struct Origin {
     pub line: usize,
 }
 
-/// Whether code can run as it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Completeness {
-    Complete,
-    /// More is to come: a bracket, a string or a comment is open, or an operator lacks its right side.
-    Incomplete,
-    Invalid,
+/// A variable as completion and listings need it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    pub name: String,
+    /// The type by the name that scripts know.
+    pub kind: String,
+    /// What a map holds; empty for other values.
+    pub keys: Vec<String>,
 }
 
 /// Names for results that a session keeps itself.
@@ -99,6 +107,7 @@ impl Session {
             functions: AST::empty(),
             state,
             sources: Texts::default(),
+            written_in: HashMap::new(),
             // Cells count from 1.
             results: vec![Dynamic::UNIT],
             inputs: vec![Dynamic::UNIT],
@@ -114,42 +123,31 @@ impl Session {
         self.inputs.push(code.to_owned().into());
         self.results.push(Dynamic::UNIT);
         self.define_results();
-        let program = self.functions.merge(&ast);
-        let mut functions = program.clone();
-        functions.clear_statements();
-        self.functions = functions;
-        let value = match self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &program) {
-            Ok(value) => value,
-            Err(error) => return Err(Box::new(self.report(*error, origin))),
-        };
-        let is_silent = ends_with_semicolon(code);
+        let value = self.run(&ast, origin)?;
         if !value.is_unit() {
             *self.results.last_mut().expect("a result was just added") = value.clone();
             self.define_results();
         }
-        Ok(if is_silent { None } else { show::output(&value) })
+        Ok(if ends_with_semicolon(code) { None } else { show::output(&value) })
     }
 
-    /// Whether this code can run as it is.
-    pub fn completeness(&self, code: &str) -> Completeness {
-        let spans = lexer::spans(code);
-        let is_open = |(kind, range): &(lexer::Kind, std::ops::Range<usize>)| match kind {
-            lexer::Kind::Comment { open } => *open,
-            lexer::Kind::Text { open } => *open && code[range.clone()].starts_with('`'),
-            _ => false,
-        };
-        if spans.iter().any(is_open) {
-            return Completeness::Incomplete;
-        }
-        match self.engine.compile(underscore_to_ans(code)) {
-            Ok(_) => Completeness::Complete,
-            Err(error) => match (&error.0.as_ref(), error.1) {
-                (ParseErrorType::UnexpectedEOF, _) => Completeness::Incomplete,
-                (ParseErrorType::BadInput(LexError::UnterminatedString), _) => Completeness::Invalid,
-                (_, position) if is_at_end(code, position) => Completeness::Incomplete,
-                _ => Completeness::Invalid,
-            },
-        }
+    /// Runs code that is no cell: it sees and changes the same variables, but its result is not kept.
+    pub fn evaluate(&mut self, code: &str, origin: &Origin) -> Result<Dynamic, Box<Report>> {
+        self.state.interrupt.clear();
+        self.sources.add(origin, code);
+        let ast = self.compile(code, origin)?;
+        self.run(&ast, origin)
+    }
+
+    fn run(&mut self, ast: &AST, origin: &Origin) -> Result<Dynamic, Box<Report>> {
+        let written = ast.iter_functions().map(|function| (function.name.to_owned(), origin.name.clone()));
+        self.written_in.extend(written);
+        let program = self.functions.merge(ast);
+        let mut functions = program.clone();
+        functions.clear_statements();
+        self.functions = functions;
+        let value = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &program);
+        value.map_err(|error| Box::new(self.report(*error, origin)))
     }
 
     /// The number of the next cell.
@@ -169,6 +167,31 @@ impl Session {
         }
         variables.reverse();
         variables
+    }
+
+    /// Everything that a name stands for now, the results included, without touching the values.
+    pub fn names(&self) -> Vec<Variable> {
+        let mut names: Vec<Variable> = Vec::new();
+        let all: Vec<_> = self.scope.iter_raw().collect();
+        for (name, _, value) in all.into_iter().rev() {
+            if !names.iter().any(|known| known.name == name) {
+                let keys =
+                    value.read_lock::<rhai::Map>().map(|map| map.keys().map(ToString::to_string).collect());
+                let (name, kind) = (name.to_owned(), self.type_name(value));
+                names.push(Variable { name, kind, keys: keys.unwrap_or_default() });
+            }
+        }
+        names
+    }
+
+    /// What a variable holds.
+    pub fn value(&self, name: &str) -> Option<Dynamic> {
+        self.scope.get_value::<Dynamic>(if name == "_" { "ans" } else { name })
+    }
+
+    /// A value in a line, as one would write it in a script.
+    pub fn write(&self, value: &Dynamic) -> String {
+        bindings::values::format(value)
     }
 
     /// The user's functions, as `name(parameters)`.
@@ -214,6 +237,7 @@ impl Session {
     pub fn reset(&mut self) {
         self.scope.clear();
         self.functions = AST::empty();
+        self.written_in.clear();
         self.results.truncate(1);
         self.inputs.truncate(1);
     }
@@ -232,7 +256,7 @@ impl Session {
 
     fn report(&self, error: rhai::EvalAltResult, origin: &Origin) -> Report {
         let variables = self.variables().into_iter().map(|(name, _)| name).collect();
-        let functions = self.functions.iter_functions().map(|function| function.name.to_owned()).collect();
+        let functions = self.written_in.clone();
         Report::of_run(error, &origin.name, &self.sources, &Known { variables, functions })
     }
 
@@ -309,17 +333,6 @@ fn ends_with_semicolon(code: &str) -> bool {
         .rev()
         .find(|(kind, _)| says_something(*kind))
         .is_some_and(|(_, range)| &code[range] == ";")
-}
-
-/// Whether nothing but blanks and comments follows a position.
-fn is_at_end(code: &str, position: Position) -> bool {
-    let Some(line) = position.line() else { return true };
-    let column = position.position().unwrap_or(1);
-    let before: usize = code.split_inclusive('\n').take(line - 1).map(str::len).sum();
-    let in_line = code[before..].char_indices().nth(column - 1).map_or(code.len() - before, |(at, _)| at);
-    let rest = &code[before + in_line..];
-    let says_nothing = |kind: lexer::Kind| matches!(kind, lexer::Kind::Space | lexer::Kind::Comment { .. });
-    lexer::spans(rest).into_iter().all(|(kind, _)| says_nothing(kind))
 }
 
 /// The text of each source, to show the lines that errors name.

@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use super::bindings::{TOPICS, Topic, values};
 use crate::error::{Error, Result};
+use crate::generate::options::{Field, Options as _};
+use crate::generate::{GenerateOptions, SamplingOptions};
 
 /// One binding: all functions of one name in one topic.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +57,11 @@ impl Signature {
     /// As one calls it: without types.
     pub fn call(&self) -> String {
         self.written(|parameter| parameter.name.clone())
+    }
+
+    fn takes(&self, kind: &str) -> bool {
+        let first = self.parameters.iter().flatten().next();
+        self.owner.as_deref().or(first.and_then(|first| first.kind.as_deref())) == Some(kind)
     }
 
     fn written(&self, write: impl Fn(&Parameter) -> String) -> String {
@@ -122,12 +129,38 @@ pub fn fields<'a>() -> impl Iterator<Item = &'a str> {
 }
 
 /// The names of the fields of values of one type.
-pub fn fields_of<'a>(kind: &str) -> Vec<&'a str> {
-    let is_of = |binding: &&Binding| {
-        let mut owners = binding.signatures.iter().filter_map(|signature| signature.owner.as_deref());
-        binding.kind == Kind::Field && owners.any(|owner| owner == kind)
-    };
-    bindings().iter().filter(is_of).map(|binding| binding.name.as_str()).collect()
+pub fn fields_of(kind: &str) -> Vec<&'static str> {
+    members(kind).filter(|binding| binding.kind == Kind::Field).map(|binding| binding.name.as_str()).collect()
+}
+
+/// What can stand after the dot behind a value of this type: its fields, and the functions that take it first.
+pub fn members(kind: &str) -> impl Iterator<Item = &'static Binding> {
+    bindings().iter().chain(standard()).filter(move |binding| binding.belongs_to(kind))
+}
+
+/// The functions that come with the language.
+fn standard() -> &'static [Binding] {
+    static STANDARD: OnceLock<Vec<Binding>> = OnceLock::new();
+    STANDARD.get_or_init(|| read_engine("standard", &Engine::new(), true))
+}
+
+/// The type that a function or method returns, if it always returns the same.
+pub fn returned(name: &str) -> Option<&'static str> {
+    let mut kinds = functions()
+        .filter(|binding| binding.name == name)
+        .flat_map(|binding| &binding.signatures)
+        .map(|signature| signature.returns.as_deref());
+    let first = kinds.next()??;
+    kinds.all(|kind| kind == Some(first)).then_some(first)
+}
+
+/// The options that a function takes as `#{ … }`.
+pub fn options(name: &str) -> Vec<Field> {
+    match name {
+        "generate" => GenerateOptions::fields(),
+        "sample" => SamplingOptions::fields(),
+        _ => Vec::new(),
+    }
 }
 
 /// Every way to call a function.
@@ -186,6 +219,11 @@ impl Binding {
         paragraph[..end].trim_end_matches('.')
     }
 
+    /// Whether it is a field or method of this type, or a function whose first parameter has it.
+    fn belongs_to(&self, kind: &str) -> bool {
+        self.kind != Kind::Operator && self.signatures.iter().any(|signature| signature.takes(kind))
+    }
+
     /// The examples in its comment.
     pub fn examples(&self) -> impl Iterator<Item = &str> {
         self.doc.split("```rhai\n").skip(1).filter_map(|rest| rest.split("```").next())
@@ -211,7 +249,11 @@ impl Binding {
 fn read(topic: &'static str, module: rhai::Module) -> Vec<Binding> {
     let mut engine = Engine::new_raw();
     engine.register_global_module(module.into());
-    let json = engine.gen_fn_metadata_to_json(false).expect("metadata is plain data");
+    read_engine(topic, &engine, false)
+}
+
+fn read_engine(topic: &'static str, engine: &Engine, with_standard: bool) -> Vec<Binding> {
+    let json = engine.gen_fn_metadata_to_json(with_standard).expect("metadata is plain data");
     let metadata: Metadata =
         serde_json::from_str(&json).expect("the engine writes the fields that it documents");
     let mut bindings: Vec<Binding> = Vec::new();

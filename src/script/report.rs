@@ -1,5 +1,6 @@
 //! A script error → message, place, caret, hint.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub hint: Option<String>,
     /// Somebody asked to stop: not a fault of the script.
     pub interrupted: bool,
+    /// The script asked to end with this code: no fault either.
+    pub exit: Option<u8>,
 }
 
 /// Where in the source.
@@ -41,27 +44,47 @@ impl Report {
     /// From an error while a cell ran.
     pub fn of_run(error: EvalAltResult, source: &str, sources: &dyn Sources, context: &Known) -> Report {
         let mut calls = Vec::new();
-        let (mut error, source) = innermost(error, source.to_owned(), &mut calls);
+        let (mut error, source) = innermost(error, source.to_owned(), context, &mut calls);
         // The engine would write the position behind its message too.
         let position = error.take_position();
         let (message, hint) = describe(&error, context);
-        let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(..))
+        let exit = match &error {
+            EvalAltResult::ErrorTerminated(code, _) => {
+                code.as_int().ok().and_then(|code| u8::try_from(code).ok())
+            }
+            _ => None,
+        };
+        let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(..) if exit.is_none())
             || matches!(tokenscope_error(&error), Some(error) if matches!(*error, Error::Interrupted));
         let place = place(&source, position, sources);
-        Report { message, place, calls, hint, interrupted }
+        Report { message, place, calls, hint, interrupted, exit }
     }
 
     /// From source that is no program.
     pub fn of_parse(error: &ParseError, source: &str, sources: &dyn Sources) -> Report {
         let message = parse_message(&error.0);
         let place = place(source, error.1, sources);
-        Report { message, place, calls: Vec::new(), hint: parse_hint(&error.0), interrupted: false }
+        Report {
+            message,
+            place,
+            calls: Vec::new(),
+            hint: parse_hint(&error.0),
+            interrupted: false,
+            exit: None,
+        }
     }
 
     /// From an error that has no place in a script.
     pub fn of_error(error: &Error) -> Report {
         let interrupted = matches!(error, Error::Interrupted);
-        Report { message: error.to_string(), place: None, calls: Vec::new(), hint: error.hint(), interrupted }
+        Report {
+            message: error.to_string(),
+            place: None,
+            calls: Vec::new(),
+            hint: error.hint(),
+            interrupted,
+            exit: None,
+        }
     }
 
     /// The report as text: place before hint, readable without colour.
@@ -100,7 +123,8 @@ impl Report {
 /// What names there are to suggest.
 pub struct Known {
     pub variables: Vec<String>,
-    pub functions: Vec<String>,
+    /// The user's functions, each with the name of the source that it was written in.
+    pub functions: HashMap<String, String>,
 }
 
 fn blank_of(c: char) -> char {
@@ -108,12 +132,19 @@ fn blank_of(c: char) -> char {
 }
 
 /// Unwraps the calls around an error: the error itself and the source it happened in.
-fn innermost(error: EvalAltResult, source: String, calls: &mut Vec<String>) -> (EvalAltResult, String) {
+fn innermost(
+    error: EvalAltResult,
+    source: String,
+    known: &Known,
+    calls: &mut Vec<String>,
+) -> (EvalAltResult, String) {
     match error {
         EvalAltResult::ErrorInFunctionCall(name, defined_in, inner, position) => {
             let line = position.line().map_or(String::new(), |line| format!(", called at {source}:{line}"));
-            let inside = if defined_in.is_empty() { source } else { defined_in };
-            let found = innermost(*inner, inside, calls);
+            // The engine names the cell that runs, not the one that the function was written in.
+            let written_in = known.functions.get(name.as_str()).cloned();
+            let inside = written_in.unwrap_or(if defined_in.is_empty() { source } else { defined_in });
+            let found = innermost(*inner, inside, known, calls);
             calls.push(format!("  in `{name}`{line}"));
             found
         }
@@ -234,13 +265,13 @@ fn unknown_function(signature: &str, known: &Known) -> (String, Option<String>) 
             )),
         );
     }
-    if known.functions.iter().any(|function| function == name) {
+    if known.functions.contains_key(name) {
         return (format!("`{name}` takes another number of arguments"), None);
     }
     if known.variables.iter().any(|variable| variable == name) {
         return (format!("`{name}` is a variable, not a function"), None);
     }
-    let names = registry::names().chain(known.functions.iter().map(String::as_str));
+    let names = registry::names().chain(known.functions.keys().map(String::as_str));
     let hint = crate::suggest::nearest(name, names).map(|near| {
         let signature = registry::signatures(near).first().map_or(near.to_owned(), ToString::to_string);
         format!("did you mean `{signature}`?")

@@ -60,7 +60,7 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
         return Ok(next_token::table(std::slice::from_ref(&candidate)));
     }
     if let Some(model) = value.read_lock::<Model>() {
-        return Ok(model_table(&model));
+        return Ok(self::model(&model));
     }
     if let Some(array) = value.read_lock::<Array>() {
         if let Some(candidates) = candidates(&array) {
@@ -134,7 +134,8 @@ fn cell(value: &Dynamic) -> Cell {
     if value.is_unit() { Cell::Empty } else { Cell::Text(values::format(value)) }
 }
 
-fn model_table(model: &Model) -> Table {
+/// What a model is: how much of everything it has.
+pub fn model(model: &Model) -> Table {
     let config = model.config();
     let rows: [(&str, Cell); 8] = [
         ("model", Cell::Text(model.name().to_owned())),

@@ -8,5 +8,6 @@ mod lessons;
 mod mirror;
 mod parity;
 mod scripts;
+mod repl;
 mod structure;
 mod tokens;

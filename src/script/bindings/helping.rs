@@ -4,9 +4,10 @@ use rhai::plugin::*;
 
 #[export_module]
 pub mod bindings {
-    use rhai::NativeCallContext;
+    use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
     use super::super::{Answer, raise};
+    use crate::error::Error;
     use crate::render::Output;
     use crate::script::registry;
     use crate::script::state::State;
@@ -26,5 +27,25 @@ pub mod bindings {
         let text = registry::explain(name).map_err(raise)?;
         State::of(&context).output(Output::Markdown(text));
         Ok(())
+    }
+
+    /// Ends the script, or the REPL, with an exit code from 0 to 255; 0, which means success, if none is given.
+    ///
+    /// ```rhai
+    /// if model().layers == 0 { exit(3) }
+    /// ```
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_with(code: i64) -> Answer<()> {
+        if u8::try_from(code).is_err() {
+            let bound = "from 0 to 255".to_owned();
+            return Err(raise(Error::OptionOutOfRange { name: "code", value: code.to_string(), bound }));
+        }
+        // No `catch` stops this.
+        Err(EvalAltResult::ErrorTerminated(Dynamic::from_int(code), Position::NONE).into())
+    }
+
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit() -> Answer<()> {
+        exit_with(0)
     }
 }

@@ -1,0 +1,94 @@
+//! What the line editor asks while somebody types: completions, hints, colours, whether a line is complete.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+
+use rustyline::completion::{Completer, Pair};
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{Context, Helper};
+
+use super::editor::{Pending, Replacement};
+use super::hint::{self, Hint};
+use super::knowledge::Knowledge;
+use super::{completion, highlight, input};
+
+pub struct Assistant {
+    pub knowledge: Knowledge,
+    /// What is drawn before the further lines of a cell.
+    pub continuation: String,
+    colour: bool,
+    pending: Pending,
+    /// Whether the line is drawn for the last time, without a mark for where the cursor was.
+    is_last: Cell<bool>,
+}
+
+impl Assistant {
+    pub fn new(colour: bool, pending: Pending) -> Assistant {
+        let (knowledge, continuation) = (Knowledge::default(), String::new());
+        Assistant { knowledge, continuation, colour, pending, is_last: Cell::new(false) }
+    }
+}
+
+impl Helper for Assistant {}
+
+impl Completer for Assistant {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, pos: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        if let Some(Replacement { start, text }) = self.pending.lock().ok().and_then(|mut edit| edit.take()) {
+            return Ok((start, vec![Pair { display: text.clone(), replacement: text }]));
+        }
+        Ok(completion::complete(line, pos, &self.knowledge))
+    }
+}
+
+impl Hinter for Assistant {
+    type Hint = Hint;
+
+    fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<Hint> {
+        // Without colour nobody could tell a hint from what is typed.
+        if self.colour { hint::hint(line, pos, context, &self.knowledge) } else { None }
+    }
+}
+
+impl Highlighter for Assistant {
+    fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        Cow::Owned(highlight::line(
+            line,
+            Some(pos).filter(|_| !self.is_last.get()),
+            &self.continuation,
+            self.colour,
+        ))
+    }
+
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        Cow::Borrowed(prompt)
+    }
+
+    fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
+        Cow::Owned(highlight::hint(hint, &self.continuation))
+    }
+
+    fn highlight_candidate<'c>(&self, candidate: &'c str, _: rustyline::CompletionType) -> Cow<'c, str> {
+        if self.colour { Cow::Owned(highlight::candidate(candidate)) } else { Cow::Borrowed(candidate) }
+    }
+
+    fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
+        self.is_last.set(kind == CmdKind::ForcedRefresh);
+        self.colour && kind != CmdKind::ForcedRefresh
+    }
+}
+
+/// Only a terminal without cursor movement (`TERM=dumb`) asks this; elsewhere the Enter key decides.
+impl Validator for Assistant {
+    fn validate(&self, context: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
+        let text = context.input().trim_end_matches(['\r', '\n']);
+        let ends_blank = context.input().ends_with("\n\n");
+        Ok(match ends_blank || input::is_finished(text) {
+            true => ValidationResult::Valid(None),
+            false => ValidationResult::Incomplete,
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! What stands at the top and in front of each line.
+
+use crate::hub::{self, KNOWN_MODELS};
+use crate::render::TextStyle;
+
+/// What this is, which model it asks, and how to get help.
+pub fn banner(model: &str, style: &TextStyle) -> String {
+    let paint = |code: &str, text: &str| match style.colour {
+        true => format!("\x1b[{code}m{text}\x1b[0m"),
+        false => text.to_owned(),
+    };
+    let title = format!("{} {}", paint("1", "tokenscope"), env!("CARGO_PKG_VERSION"));
+    let mut text = format!("{title} · model {}\n", paint("1", model));
+    if hub::built_in(model).is_some() {
+        text.push_str(&format!(
+            "`{model}` is small, trained from scratch and built in; it is not GPT-2.\n`:model gpt2` gets the real one.\n"
+        ));
+    } else if let Some(known) = KNOWN_MODELS.iter().find(|known| known.name == model) {
+        text.push_str(&format!("`{model}`: {}.\n", known.description));
+    }
+    text.push_str("Try `next_probs(\"Once upon a time\")`; `help()` lists what can be called,\n");
+    text.push_str("`:help` the commands; Tab completes; Ctrl-D leaves.\n\n");
+    match style.colour {
+        true => code_in_cyan(&text),
+        false => text,
+    }
+}
+
+/// Backticks become colour.
+fn code_in_cyan(text: &str) -> String {
+    let piece = |(index, piece): (usize, &str)| match index % 2 {
+        1 => format!("\x1b[36m{piece}\x1b[0m"),
+        _ => piece.to_owned(),
+    };
+    text.split('`').enumerate().map(piece).collect()
+}
+
+/// `[1]> `, plain and coloured.
+pub fn prompt(number: usize, colour: bool) -> (String, String) {
+    let plain = format!("[{number}]> ");
+    let styled = if colour { format!("\x1b[1;32m[{number}]>\x1b[0m ") } else { plain.clone() };
+    (plain, styled)
+}
+
+/// What stands before the further lines of a cell: as wide as its prompt.
+pub fn continuation(width: usize) -> String {
+    format!("{:.>dots$}> ", "", dots = width.saturating_sub(2))
+}
+
+/// `Out[1]:`
+pub fn out(number: usize, colour: bool) -> String {
+    if colour { format!("\x1b[1;34mOut[{number}]:\x1b[0m") } else { format!("Out[{number}]:") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn continuation_lines_stand_under_the_first() {
+        assert_eq!(prompt(7, false).0, "[7]> ");
+        assert_eq!(continuation(5), "...> ");
+        assert_eq!(continuation(prompt(100, true).0.len()), ".....> ");
+    }
+
+    #[test]
+    fn the_built_in_model_says_what_it_is() {
+        let text = banner("pocket", &TextStyle::plain(80));
+        assert!(text.contains("not GPT-2") && text.lines().all(|line| line.chars().count() <= 80));
+        assert!(!banner("gpt2", &TextStyle::plain(80)).contains("not GPT-2"));
+    }
+}

@@ -1,0 +1,241 @@
+//! The line editor and its keys.
+//!
+//! A cell of several lines is edited as one text. The prompt's further lines stand in that text as a tab behind
+//! each line's end, the gutter: tabs are as wide as the prompt, and the highlighter draws `...> ` in their place.
+
+use std::sync::{Arc, Mutex};
+
+use rustyline::config::{BellStyle, Configurer};
+use rustyline::{
+    CharSearch, Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Event, EventContext,
+    EventHandler, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount, Word,
+};
+
+use super::assistant::Assistant;
+use super::banner;
+use super::history::History;
+use super::input::{self, INDENT};
+use super::knowledge::Knowledge;
+
+pub const GUTTER: char = '\t';
+
+pub struct Editor {
+    line: rustyline::Editor<Assistant, History>,
+    colour: bool,
+}
+
+impl Editor {
+    pub fn new(history: History, colour: bool) -> Editor {
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .bell_style(BellStyle::None)
+            // The highlighter draws gutters too, and leaves out colours itself.
+            .color_mode(ColorMode::Forced)
+            .build();
+        let recalled = history.recalled.clone();
+        let mut line = rustyline::Editor::with_history(config, history)
+            .expect("only an unusable terminal has no editor, and this is one");
+        let pending = Pending::default();
+        line.set_helper(Some(Assistant::new(colour, pending.clone())));
+        for (key, gesture) in keys(&recalled, &pending) {
+            line.bind_sequence(Event::from(key), EventHandler::Conditional(Box::new(gesture)));
+        }
+        Editor { line, colour }
+    }
+
+    /// What completion and hints should know from now on.
+    pub fn learn(&mut self, knowledge: Knowledge) {
+        self.assistant().knowledge = knowledge;
+    }
+
+    /// Reads one input, which begins as `prepared`.
+    pub fn read(&mut self, number: usize, prepared: &str) -> rustyline::Result<String> {
+        let prompt = banner::prompt(number, self.colour);
+        let width = prompt.0.len();
+        self.assistant().continuation = banner::continuation(width);
+        self.line.set_tab_stop(u8::try_from(width).unwrap_or(u8::MAX));
+        let text = self.line.readline_with_initial(&prompt, (&with_gutters(prepared), ""))?;
+        Ok(without_gutters(&text))
+    }
+
+    /// Adds an input to the history.
+    pub fn remember(&mut self, text: &str) -> std::io::Result<()> {
+        self.line.history_mut().remember(text)
+    }
+
+    fn assistant(&mut self) -> &mut Assistant {
+        self.line.helper_mut().expect("it was set when the editor was made")
+    }
+}
+
+pub fn with_gutters(text: &str) -> String {
+    text.replace('\n', &format!("\n{GUTTER}"))
+}
+
+pub fn without_gutters(text: &str) -> String {
+    text.replace(&format!("\n{GUTTER}"), "\n")
+}
+
+/// What is to stand in the line from `start` up to the cursor. The editor's own way to replace text leaves the cursor
+/// before it; a completion leaves it behind. So a key that replaces text asks for a completion, which finds this.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Replacement {
+    pub start: usize,
+    pub text: String,
+}
+
+pub type Pending = Arc<Mutex<Option<Replacement>>>;
+
+/// What a key does where the editor's own answer does not fit lines with gutters.
+enum Gesture {
+    /// Runs what is complete; else begins a line.
+    Enter,
+    BeginLine,
+    Tab,
+    /// Steps over a gutter, and out of an indentation.
+    Backspace(Pending),
+    Delete,
+    Left,
+    Right,
+    Home,
+    KillToStart,
+    KillWord,
+    /// Closes a block one step further left.
+    Brace(Pending),
+    /// The previous entry that begins like the line up to the cursor; the entry that was fetched last.
+    Up(Arc<Mutex<String>>),
+    Down(Arc<Mutex<String>>),
+}
+
+fn keys(recalled: &Arc<Mutex<String>>, pending: &Pending) -> Vec<(KeyEvent, Gesture)> {
+    let key = |code| KeyEvent(code, Modifiers::NONE);
+    vec![
+        (key(KeyCode::Enter), Gesture::Enter),
+        (KeyEvent::ctrl('J'), Gesture::Enter),
+        (KeyEvent(KeyCode::Enter, Modifiers::ALT), Gesture::BeginLine),
+        (key(KeyCode::Tab), Gesture::Tab),
+        (key(KeyCode::Backspace), Gesture::Backspace(pending.clone())),
+        (KeyEvent::ctrl('H'), Gesture::Backspace(pending.clone())),
+        (key(KeyCode::Delete), Gesture::Delete),
+        (key(KeyCode::Left), Gesture::Left),
+        (KeyEvent::ctrl('B'), Gesture::Left),
+        (key(KeyCode::Right), Gesture::Right),
+        (key(KeyCode::Home), Gesture::Home),
+        (KeyEvent::ctrl('A'), Gesture::Home),
+        (KeyEvent::ctrl('U'), Gesture::KillToStart),
+        (KeyEvent::ctrl('W'), Gesture::KillWord),
+        (key(KeyCode::Char('}')), Gesture::Brace(pending.clone())),
+        (key(KeyCode::Up), Gesture::Up(recalled.clone())),
+        (KeyEvent::ctrl('P'), Gesture::Up(recalled.clone())),
+        (key(KeyCode::Down), Gesture::Down(recalled.clone())),
+        (KeyEvent::ctrl('N'), Gesture::Down(recalled.clone())),
+    ]
+}
+
+/// Counts in commands are replaced by the key's own; a search for a character keeps its place.
+const TO_LINE_START: Movement = Movement::ViCharSearch(1, CharSearch::BackwardAfter(GUTTER));
+const OVER_GUTTER_BACK: Movement = Movement::ViCharSearch(1, CharSearch::Backward('\n'));
+const OVER_GUTTER: Movement = Movement::ViCharSearch(1, CharSearch::Forward(GUTTER));
+
+impl ConditionalEventHandler for Gesture {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        let (before, after) = context.line().split_at(context.pos());
+        // What stands in the line before the cursor, if the line has a gutter.
+        let in_line = before.rsplit('\n').next().and_then(|line| line.strip_prefix(GUTTER));
+        let is_blank = |text: &str| text.chars().all(|c| c == ' ');
+        match self {
+            Gesture::Enter => Some(enter(before, after)),
+            Gesture::BeginLine => Some(new_line(before)),
+            Gesture::Tab => {
+                let indents = in_line.is_some_and(is_blank);
+                indents.then(|| Cmd::Insert(1, " ".repeat(INDENT)))
+            }
+            Gesture::Backspace(pending) => match in_line? {
+                "" => Some(Cmd::Kill(OVER_GUTTER_BACK)),
+                blanks if is_blank(blanks) => {
+                    replace(pending, context.pos() - blanks.len(), outdented(blanks))
+                }
+                _ => None,
+            },
+            Gesture::Delete => after.starts_with("\n\t").then_some(Cmd::Kill(OVER_GUTTER)),
+            Gesture::Left => in_line?.is_empty().then_some(Cmd::Move(OVER_GUTTER_BACK)),
+            Gesture::Right => {
+                let next = after.strip_prefix("\n\t")?;
+                let has_word = next.starts_with(|c: char| !c.is_whitespace()) || next.starts_with(' ');
+                let to_word = Movement::ForwardWord(1, rustyline::At::Start, Word::Big);
+                has_word.then_some(Cmd::Move(to_word))
+            }
+            Gesture::Home => in_line.map(|line| match line {
+                "" => Cmd::Noop,
+                _ => Cmd::Move(TO_LINE_START),
+            }),
+            Gesture::KillToStart => in_line.map(|line| match line {
+                "" => Cmd::Kill(OVER_GUTTER_BACK),
+                _ => Cmd::Kill(TO_LINE_START),
+            }),
+            Gesture::KillWord => (is_blank(in_line?)).then_some(Cmd::Kill(OVER_GUTTER_BACK)),
+            Gesture::Brace(pending) => {
+                let blanks = in_line.filter(|line| !line.is_empty() && is_blank(line))?;
+                replace(pending, context.pos() - blanks.len(), outdented(blanks) + "}")
+            }
+            Gesture::Up(recalled) => {
+                let searches = is_prefix(before, context.line(), recalled);
+                searches.then_some(Cmd::HistorySearchBackward)
+            }
+            Gesture::Down(recalled) => {
+                let searches = is_prefix(before, context.line(), recalled) && !after.contains('\n');
+                searches.then_some(Cmd::HistorySearchForward)
+            }
+        }
+    }
+}
+
+fn enter(before: &str, after: &str) -> Cmd {
+    // In the middle of a block Enter opens a line.
+    let is_inside = after.contains('\n');
+    match !is_inside && input::is_finished(&without_gutters(&format!("{before}{after}"))) {
+        true => Cmd::AcceptLine,
+        false => new_line(before),
+    }
+}
+
+fn new_line(before: &str) -> Cmd {
+    let indent = " ".repeat(input::indent(&without_gutters(before)));
+    Cmd::Insert(1, format!("\n{GUTTER}{indent}"))
+}
+
+fn replace(pending: &Pending, start: usize, text: String) -> Option<Cmd> {
+    *pending.lock().ok()? = Some(Replacement { start, text });
+    Some(Cmd::Complete)
+}
+
+fn outdented(blanks: &str) -> String {
+    " ".repeat(blanks.len().saturating_sub(INDENT))
+}
+
+/// Whether what stands before the cursor was typed, in one line, and is more than nothing.
+fn is_prefix(before: &str, line: &str, recalled: &Mutex<String>) -> bool {
+    let is_recalled = recalled.lock().is_ok_and(|recalled| *recalled == line && before == line);
+    !before.trim().is_empty() && !before.contains('\n') && !is_recalled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enter_runs_what_is_complete_and_indents_what_is_not() {
+        assert_eq!(enter("1 + 1", ""), Cmd::AcceptLine);
+        assert_eq!(enter("fn f() {", ""), Cmd::Insert(1, "\n\t    ".to_owned()));
+        assert_eq!(enter("fn f() {\n\t    1", ""), Cmd::Insert(1, "\n\t    ".to_owned()));
+        assert_eq!(enter("fn f() {\n\t    1\n\t}", ""), Cmd::AcceptLine);
+        assert_eq!(enter("fn f() {\n\t    ", ""), Cmd::AcceptLine);
+        assert_eq!(enter("fn f() {", "\n\t}"), Cmd::Insert(1, "\n\t    ".to_owned()));
+    }
+
+    #[test]
+    fn gutters_come_and_go() {
+        let block = "fn f() {\n    1\n}";
+        assert_eq!(without_gutters(&with_gutters(block)), block);
+    }
+}
