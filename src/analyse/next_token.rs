@@ -2,6 +2,7 @@
 
 use crate::distribution::Distribution;
 use crate::error::Result;
+use crate::generate::processors::{Processor, Seen};
 use crate::render::{BarChart, Cell, Chart, Column, Table, label};
 use crate::tokenizer::Tokenizer;
 
@@ -35,6 +36,13 @@ impl NextToken {
             rank: index + 1,
         };
         self.distribution.top(n).into_iter().enumerate().map(candidate).collect()
+    }
+
+    /// What rules that look at nothing else leave of the distribution.
+    pub fn processed(&self, processors: &[Processor]) -> Result<NextToken> {
+        let mut logits = self.distribution.logits().to_vec();
+        processors.iter().for_each(|processor| processor.apply(&mut logits, &Seen::default()));
+        Ok(NextToken { distribution: Distribution::from_logits(logits)?, ..self.clone() })
     }
 
     /// One token, by its id. Fails on an id outside the vocabulary.

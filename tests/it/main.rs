@@ -1,5 +1,6 @@
 //! What tokenscope promises, one module a subject.
 
+mod generate;
 mod hub;
 mod mirror;
 mod parity;

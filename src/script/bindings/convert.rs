@@ -94,14 +94,35 @@ pub fn count(n: i64, name: &'static str) -> Result<usize> {
 pub fn options<O: Options>(map: Map) -> Result<O> {
     let mut options = O::default();
     for (name, value) in map {
-        let value = match (value.as_int(), value.as_float()) {
-            (Ok(integer), _) => Value::Integer(integer),
-            (_, Ok(number)) => Value::Number(number),
-            _ => Value::Other { value: super::values::format(&value), kind: kind(&value) },
-        };
-        options.set(&name, &value)?;
+        options.set(&name, &option(&value))?;
     }
     Ok(options)
+}
+
+/// A script's value as an option's.
+fn option(value: &Dynamic) -> Value {
+    if let Ok(integer) = value.as_int() {
+        return Value::Integer(integer);
+    }
+    if let Ok(number) = value.as_float() {
+        return Value::Number(number);
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Value::Flag(flag);
+    }
+    if value.is_string() {
+        return Value::Text(value.to_string());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return Value::List(array.iter().map(option).collect());
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return Value::Map(map.iter().map(|(name, value)| (name.to_string(), option(value))).collect());
+    }
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return Value::List(tokens.ids().iter().map(|id| Value::Integer((*id).into())).collect());
+    }
+    Value::Other(super::values::format(value))
 }
 
 /// What a value is, as a script's writer would say.

@@ -14,11 +14,22 @@ pub mod bindings {
 
     /// Continues a text, token by token; takes a text or `Tokens`.
     ///
-    /// Without sampling options the likeliest token is taken at each step (greedy). Options: `max_length` (tokens of
-    /// the whole text, prompt included), `max_new_tokens` (tokens to append; it wins, and is 20 if neither is given);
-    /// `temperature` (above 0), `top_k` (at least 1), `top_p` (above 0, at most 1) and `seed` make it draw each token
-    /// instead. It stops early at the end of a text, or when interrupted, and returns what there is. The result has
-    /// the fields `text`, `tokens`, `prompt`, `seed` and `stopped`.
+    /// Without sampling options the likeliest token is taken at each step (greedy). It stops early at the end of a
+    /// text, or when interrupted, and returns what there is. Names and meanings are those of transformers.
+    ///
+    /// - How long: `max_length` (tokens of the whole text, prompt included), `max_new_tokens` (tokens to append; it
+    ///   wins, and is 20 if neither is given), `min_length`, `min_new_tokens`, `stop` (texts), `eos` (tokens).
+    /// - To draw each token: `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `epsilon_cutoff`, `eta_cutoff`,
+    ///   `order` and `seed`, as `sample` explains them.
+    /// - To change the logits: `guidance_scale` (above 0; with `negative_prompt`), `sequence_bias` (text to number),
+    ///   `repetition_penalty` (above 0), `no_repeat_ngram_size` (at least 1), `bad_words`, `forced_eos`,
+    ///   `exponential_decay_length_penalty` (`[start, factor]`), `suppress_tokens`, `begin_suppress_tokens`.
+    /// - Beam search: `num_beams`, `length_penalty` (1), `early_stopping` (`true`, `false`, `"never"`),
+    ///   `num_return_sequences`.
+    ///
+    /// The rules apply in the order in which they are named here: first those that change the logits, then those
+    /// that draw. Fails on options that are unknown, out of bounds or contradict each other. The result has the
+    /// fields `text`, `tokens`, `prompt`, `seed` and `stopped`.
     ///
     /// ```rhai
     /// let story = generate("Once upon a time", #{ max_new_tokens: 5 });
@@ -30,7 +41,7 @@ pub mod bindings {
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
         let prompt = convert::tokens(&state, text, "generate").map_err(raise)?;
         let mut begun = false;
-        let progress = |_: &generate::Step, total: usize| {
+        let progress = |_: Option<&generate::Step>, total: usize| {
             if !std::mem::replace(&mut begun, true) {
                 let what = "generating".to_owned();
                 state.emit(Event::Started { what, total: total as u64, unit: Unit::Tokens });

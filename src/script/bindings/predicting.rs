@@ -71,9 +71,11 @@ pub mod bindings {
 
     /// Draws the id of a next token by its probability; takes a text, `Tokens` or a distribution.
     ///
-    /// The options `temperature` (above 0), `top_k` (at least 1) and `top_p` (above 0, at most 1) change the
-    /// distribution first, in this order; with `seed` the same token is drawn every time. Nothing is left out unless
-    /// an option says so.
+    /// The options `temperature` (above 0), `top_k` (1 to the size of the vocabulary), `top_p` (above 0, at most 1),
+    /// `min_p` (0 to 1), `typical_p` (above 0, at most 1), `epsilon_cutoff` and `eta_cutoff` (above 0, below 1)
+    /// change the distribution first, in this order or in that of `order: [...]`; with `seed` the same token is drawn
+    /// every time. Nothing is left out unless an option says so: transformers keeps only the 50 likeliest tokens when
+    /// `top_k` is not given, this program keeps all.
     ///
     /// ```rhai
     /// let probs = next_probs("Once upon a time");
@@ -83,7 +85,9 @@ pub mod bindings {
     pub fn sample_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<i64> {
         let options: SamplingOptions = convert::options(options).map_err(raise)?;
         let next = convert::distribution(&State::of(&context), text, "sample").map_err(raise)?;
-        let id = Sampler::new(&options).draw(&next.distribution).map_err(raise)?;
+        let processors = options.processors(next.distribution.len()).map_err(raise)?;
+        let processed = next.processed(&processors).map_err(raise)?;
+        let id = Sampler::new(&options).draw(&processed.distribution).map_err(raise)?;
         Ok(id.into())
     }
 
