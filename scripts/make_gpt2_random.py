@@ -3,15 +3,16 @@
 usage: python scripts/make_gpt2_random.py OUT [--size small|medium|large|xl]
 
 OUT gets what transformers saves (float32: 0.5 GB for small, 6.2 GB for xl; never to be committed) and
-GPT-2's tokenizer.json. Its text is noise, but it takes the same time and memory as the real model.
+GPT-2's tokenizer (vocab.json, merges.txt). Its text is noise, but it takes the same time and memory as the real model.
 """
 
 import argparse
-import shutil
+import json
 from pathlib import Path
 
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 SHAPES = {
     "small": dict(n_layer=12, n_embd=768, n_head=12),
@@ -19,14 +20,23 @@ SHAPES = {
     "large": dict(n_layer=36, n_embd=1280, n_head=20),
     "xl": dict(n_layer=48, n_embd=1600, n_head=25),
 }
-TOKENIZER = Path(__file__).parent.parent / "assets" / "pocket" / "tokenizer.json"
+MERGES = Path(__file__).parent.parent / "assets" / "gpt2-merges.txt"
+
+
+def write_tokenizer(out):
+    """The vocabulary that GPT-2's merges define: 256 bytes, one piece a merge, the end of text."""
+    merges = MERGES.read_text(encoding="utf-8")
+    pieces = [*bytes_to_unicode().values(), *(line.replace(" ", "") for line in merges.splitlines())]
+    vocabulary = {piece: number for number, piece in enumerate([*pieces, "<|endoftext|>"])}
+    (out / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
+    (out / "merges.txt").write_text("#version: 0.2\n" + merges, encoding="utf-8")
 
 
 def main(out, size):
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config(**SHAPES[size]))
     model.save_pretrained(out, max_shard_size="10GB")
-    shutil.copyfile(TOKENIZER, out / "tokenizer.json")
+    write_tokenizer(out)
     total = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {model.num_parameters():,} parameters, {total:,} bytes")
 

@@ -2,14 +2,15 @@
 
 usage: python scripts/pack_pocket.py FOLDER OUT
 
-FOLDER is a Hugging Face GPT-2 folder (config.json, model.safetensors, tokenizer.json) in which many
-embedding rows are all zero: tokens that training hardly ever saw. OUT gets the same three files, but
+FOLDER is a Hugging Face GPT-2 folder (config.json, model.safetensors) with GPT-2's own vocabulary, in
+which many embedding rows are all zero: tokens that training hardly ever saw. OUT gets
 
   model.safetensors  `wte.weight` [vocabulary, width] becomes `wte.rows` (uint32 [n]: the ids, ascending,
                      of the rows that are not all zero) and `wte.weight` [n, width] (only those rows);
                      every other tensor is unchanged
-  tokenizer.json     the same JSON without white space
   config.json        unchanged
+
+The tokenizer is not packed: the program has GPT-2's built in (assets/gpt2-merges.txt).
 
 What was written is read back, expanded and compared with FOLDER bit for bit.
 """
@@ -24,7 +25,7 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 EMBEDDING, ROWS = "wte.weight", "wte.rows"
-FILES = ["config.json", "model.safetensors", "tokenizer.json"]
+FILES = ["config.json", "model.safetensors"]
 
 
 def pack(tensors):
@@ -63,14 +64,10 @@ def main(folder, out):
     packed = pack(original)
     save_file(packed, out / "model.safetensors", metadata)
 
-    tokenizer = read_json(folder / "tokenizer.json")
-    minified = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
-    (out / "tokenizer.json").write_text(minified, encoding="utf-8")
     shutil.copyfile(folder / "config.json", out / "config.json")
 
     vocabulary = read_json(out / "config.json")["vocab_size"]
     assert_same_tensors(original, expand(load_file(out / "model.safetensors"), vocabulary))
-    assert read_json(out / "tokenizer.json") == tokenizer
 
     print(f"kept {len(packed[ROWS])} of {vocabulary} embedding rows; expands back bit for bit")
     for name in FILES:

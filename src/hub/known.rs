@@ -22,7 +22,7 @@ pub const KNOWN_MODELS: &[KnownModel] = &[
         name: "pocket",
         repository: None,
         parameters: 9_979_040,
-        description: "built in: a small GPT-2 that needs no download",
+        description: "built in: small, trained from scratch; a little English, no facts",
     },
     KnownModel {
         name: "distilgpt2",

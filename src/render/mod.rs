@@ -88,7 +88,11 @@ impl Output {
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = || Error::io("write", path);
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed())?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private; this one is to be as readable as any other that the user makes.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(failed())?;
     file.write_all(bytes).map_err(failed())?;
     file.persist(path).map_err(|error| failed()(error.error))?;
     Ok(())

@@ -11,6 +11,7 @@ mod state;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, Engine, LexError, ParseErrorType, Position, Scope};
 
@@ -262,8 +263,23 @@ fn engine(state: &Rc<State>) -> Engine {
         let place = if position.is_none() { String::new() } else { format!("[{position:?}] ") };
         debugging.output(Output::Stream(format!("{place}{text}\n")));
     });
+    // The engine's own would sleep through an interruption.
+    let interrupt = state.interrupt.clone();
+    engine.register_fn("sleep", move |seconds: f64| sleep(seconds, &interrupt));
+    let interrupt = state.interrupt.clone();
+    engine.register_fn("sleep", move |seconds: i64| sleep(seconds as f64, &interrupt));
     bindings::register(&mut engine);
     engine
+}
+
+/// Waits, or until interrupted: the engine then stops at the next operation.
+fn sleep(seconds: f64, interrupt: &Interrupt) {
+    let end = Duration::try_from_secs_f64(seconds).ok().and_then(|wait| Instant::now().checked_add(wait));
+    while let (false, Some(left)) =
+        (interrupt.is_requested(), end.and_then(|end| end.checked_duration_since(Instant::now())))
+    {
+        std::thread::sleep(left.min(Duration::from_millis(20)));
+    }
 }
 
 /// What a script may use up: far more than a lesson needs, less than would harm the machine.

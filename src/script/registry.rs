@@ -1,13 +1,13 @@
 //! Reads the bindings back: what `help()`, completion, "did you mean" and the generated reference know comes from
 //! the functions' own comments and signatures.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::OnceLock;
 
 use rhai::Engine;
 use serde::Deserialize;
 
-use super::bindings::{TOPICS, values};
+use super::bindings::{TOPICS, Topic, values};
 use crate::error::{Error, Result};
 
 /// One binding: all functions of one name in one topic.
@@ -16,8 +16,8 @@ pub struct Binding {
     pub name: String,
     pub topic: &'static str,
     pub kind: Kind,
-    /// One for each way to call it.
-    pub signatures: Vec<String>,
+    /// One for each way to call it, the shortest first.
+    pub signatures: Vec<Signature>,
     /// Markdown.
     pub doc: String,
 }
@@ -25,10 +25,56 @@ pub struct Binding {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Function,
-    /// Read as `value.name`; the type of the value.
+    /// Called as `value.name(…)`.
+    Method,
+    /// Read as `value.name`.
     Field,
     /// `+`, `==`, indexing.
     Operator,
+}
+
+/// One way to call a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// The type that a method or field belongs to.
+    pub owner: Option<String>,
+    pub name: String,
+    /// None for a field.
+    pub parameters: Option<Vec<Parameter>>,
+    pub returns: Option<String>,
+}
+
+/// A parameter; its type is none if it takes values of several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: String,
+    pub kind: Option<String>,
+}
+
+impl Signature {
+    /// As one calls it: without types.
+    pub fn call(&self) -> String {
+        self.written(|parameter| parameter.name.clone())
+    }
+
+    fn written(&self, write: impl Fn(&Parameter) -> String) -> String {
+        let owner = self.owner.as_ref().map_or(String::new(), |owner| format!("{owner}."));
+        let parameters = self.parameters.as_ref().map_or(String::new(), |parameters| {
+            format!("({})", parameters.iter().map(write).collect::<Vec<_>>().join(", "))
+        });
+        format!("{owner}{}{parameters}", self.name)
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parameter = |Parameter { name, kind }: &Parameter| match kind {
+            Some(kind) => format!("{name}: {kind}"),
+            None => name.clone(),
+        };
+        let returns = self.returns.as_ref().map_or(String::new(), |kind| format!(" -> {kind}"));
+        write!(f, "{}{returns}", self.written(parameter))
+    }
 }
 
 #[derive(Deserialize)]
@@ -42,14 +88,14 @@ struct Metadata {
 struct Function {
     name: String,
     #[serde(default)]
-    params: Vec<Parameter>,
+    params: Vec<RustParameter>,
     return_type: Option<String>,
     #[serde(default)]
     doc_comments: Vec<String>,
 }
 
 #[derive(Deserialize)]
-struct Parameter {
+struct RustParameter {
     name: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
@@ -62,10 +108,10 @@ pub fn bindings() -> &'static [Binding] {
 }
 
 fn functions() -> impl Iterator<Item = &'static Binding> {
-    bindings().iter().filter(|binding| binding.kind == Kind::Function)
+    bindings().iter().filter(|binding| matches!(binding.kind, Kind::Function | Kind::Method))
 }
 
-/// The names of all functions.
+/// The names of all functions and methods.
 pub fn names<'a>() -> impl Iterator<Item = &'a str> {
     functions().map(|binding| binding.name.as_str())
 }
@@ -76,35 +122,31 @@ pub fn fields<'a>() -> impl Iterator<Item = &'a str> {
 }
 
 /// Every way to call a function.
-pub fn signatures(name: &str) -> Vec<String> {
+pub fn signatures(name: &str) -> Vec<Signature> {
     functions().filter(|binding| binding.name == name).flat_map(|b| b.signatures.clone()).collect()
 }
 
-/// All bindings in a line each, by topic, in Markdown.
+/// All functions in a line each, by topic, in Markdown.
 pub fn overview() -> String {
-    let mut text = String::new();
-    for topic in TOPICS {
-        let _ = writeln!(text, "## {}: {}\n", topic.name, topic.about);
-        for binding in functions().filter(|binding| binding.topic == topic.name) {
-            let _ = writeln!(text, "- `{}` {}", binding.signatures[0], binding.summary());
-        }
-        text.push('\n');
+    let lists = TOPICS.iter().map(|topic| list(topic, functions()));
+    let more = "`help(\"next_probs\")` says more about one of them, `help(\"predicting\")` about a topic.\n";
+    lists.chain([more.to_owned()]).collect()
+}
+
+/// A topic's bindings in a line each, in Markdown.
+fn list<'a>(topic: &Topic, bindings: impl Iterator<Item = &'a Binding>) -> String {
+    let mut text = format!("## {}: {}\n\n", topic.name, topic.about);
+    for binding in bindings.filter(|binding| binding.topic == topic.name && binding.kind != Kind::Operator) {
+        let _ = writeln!(text, "- `{}` {}", binding.signatures[0].call(), lower_first(binding.summary()));
     }
-    text.push_str("`help(\"next_probs\")` says more about one of them; in the REPL so does `next_probs?`.\n");
-    text
+    text + "\n"
 }
 
 /// What a binding, a field or a topic is for, in Markdown.
 pub fn explain(name: &str) -> Result<String> {
     let name = name.trim().trim_end_matches("()");
     if let Some(topic) = TOPICS.iter().find(|topic| topic.name == name) {
-        let bindings = functions().filter(|binding| binding.topic == name);
-        return Ok(format!(
-            "## {}: {}\n\n{}",
-            topic.name,
-            topic.about,
-            bindings.map(Binding::markdown).collect::<String>()
-        ));
+        return Ok(list(topic, bindings().iter()));
     }
     let found: String =
         bindings().iter().filter(|binding| binding.name == name).map(Binding::markdown).collect();
@@ -127,14 +169,12 @@ pub fn reference() -> String {
 }
 
 impl Binding {
-    /// The first sentence of its comment.
+    /// The first sentence of its comment, up to where it goes into detail.
     pub fn summary(&self) -> &str {
         let paragraph = self.doc.split("\n\n").next().unwrap_or_default();
-        paragraph
-            .find(": ")
-            .or(paragraph.find(". "))
-            .map_or(paragraph, |end| &paragraph[..end])
-            .trim_end_matches('.')
+        let end =
+            [". ", ": ", "; "].iter().filter_map(|end| paragraph.find(end)).min().unwrap_or(paragraph.len());
+        paragraph[..end].trim_end_matches('.')
     }
 
     /// The examples in its comment.
@@ -143,13 +183,22 @@ impl Binding {
     }
 
     fn markdown(&self) -> String {
-        let signatures: Vec<String> =
-            self.signatures.iter().map(|signature| format!("`{signature}`")).collect();
-        format!("### {}\n\n{}\n\n", signatures.join("\n### "), self.doc)
+        let signatures: Vec<String> = self.signatures.iter().map(Signature::to_string).collect();
+        format!("### {}\n\n```\n{}\n```\n\n{}\n\n", self.name, signatures.join("\n"), self.doc)
+    }
+
+    /// Takes in another function of the same name.
+    fn add(&mut self, signature: Signature, doc: String) {
+        self.signatures.push(signature);
+        self.signatures.sort_by_key(|signature| signature.to_string().len());
+        // The comment with the example is the one that says it all; others follow it.
+        let has_example = doc.contains("```");
+        let (first, second) = if has_example { (doc, self.doc.clone()) } else { (self.doc.clone(), doc) };
+        self.doc = [first, second].into_iter().filter(|doc| !doc.is_empty()).collect::<Vec<_>>().join("\n\n");
     }
 }
 
-/// The bindings of a topic, in the order in which they are written down.
+/// The bindings of a topic: functions, then methods and fields by the type they belong to.
 fn read(topic: &'static str, module: rhai::Module) -> Vec<Binding> {
     let mut engine = Engine::new_raw();
     engine.register_global_module(module.into());
@@ -158,41 +207,43 @@ fn read(topic: &'static str, module: rhai::Module) -> Vec<Binding> {
         serde_json::from_str(&json).expect("the engine writes the fields that it documents");
     let mut bindings: Vec<Binding> = Vec::new();
     for function in metadata.functions {
-        let (kind, name, signature) = function.read();
+        let (kind, signature) = function.read();
         let doc = function.doc();
-        match bindings.iter_mut().find(|binding| binding.name == name && binding.kind == kind) {
-            Some(binding) => {
-                binding.signatures.push(signature);
-                binding.signatures.sort_by_key(String::len);
-                if binding.doc.is_empty() {
-                    binding.doc = doc;
-                }
+        let is_same = |binding: &&mut Binding| {
+            let first = &binding.signatures[0];
+            binding.kind == kind && first.name == signature.name && first.owner == signature.owner
+        };
+        match bindings.iter_mut().find(is_same) {
+            Some(binding) => binding.add(signature, doc),
+            None => {
+                let name = signature.name.clone();
+                bindings.push(Binding { name, topic, kind, signatures: vec![signature], doc });
             }
-            None => bindings.push(Binding { name, topic, kind, signatures: vec![signature], doc }),
         }
     }
+    bindings.sort_by_key(|binding| (binding.signatures[0].owner.clone(), binding.kind == Kind::Field));
     bindings
 }
 
 impl Function {
-    fn read(&self) -> (Kind, String, String) {
-        let name = self.name.as_str();
-        if let Some(field) = name.strip_prefix("get$") {
-            let owner = self.params.first().map_or(String::new(), Parameter::kind);
-            return (Kind::Field, field.to_owned(), format!("{owner}.{field}{}", self.returns()));
+    fn read(&self) -> (Kind, Signature) {
+        let mut parameters: Vec<Parameter> = self.params.iter().map(RustParameter::read).collect();
+        let owner =
+            parameters.first().and_then(|first| first.kind.clone()).filter(|kind| values::is_type(kind));
+        let returns = self.return_type.as_deref().and_then(plain_type).filter(|kind| kind != "()");
+        let (kind, name) = match self.name.strip_prefix("get$") {
+            Some(field) => (Kind::Field, field),
+            None if !self.name.chars().all(|c| c.is_alphanumeric() || c == '_') => {
+                (Kind::Operator, &*self.name)
+            }
+            None if owner.is_some() => (Kind::Method, &*self.name),
+            None => (Kind::Function, &*self.name),
+        };
+        if owner.is_some() {
+            parameters.remove(0);
         }
-        let is_word = name.chars().all(|c| c.is_alphanumeric() || c == '_');
-        let kind = if is_word { Kind::Function } else { Kind::Operator };
-        let parameters: Vec<String> = self.params.iter().map(Parameter::written).collect();
-        (kind, name.to_owned(), format!("{name}({}){}", parameters.join(", "), self.returns()))
-    }
-
-    fn returns(&self) -> String {
-        match self.return_type.as_deref().map(plain_type) {
-            None => String::new(),
-            Some(kind) if kind.is_empty() || kind == "()" => String::new(),
-            Some(kind) => format!(" -> {kind}"),
-        }
+        let parameters = (kind != Kind::Field).then_some(parameters);
+        (kind, Signature { owner, name: name.to_owned(), parameters, returns })
     }
 
     /// The comment without its marks.
@@ -206,36 +257,33 @@ impl Function {
     }
 }
 
-impl Parameter {
-    fn kind(&self) -> String {
-        self.kind.as_deref().map(plain_type).unwrap_or_default()
-    }
-
-    fn written(&self) -> String {
-        let name = self.name.clone().unwrap_or_default();
-        match self.kind() {
-            kind if kind.is_empty() => name,
-            kind => format!("{name}: {kind}"),
-        }
+impl RustParameter {
+    fn read(&self) -> Parameter {
+        let kind = self.kind.as_deref().and_then(plain_type);
+        Parameter { name: self.name.clone().unwrap_or_default(), kind }
     }
 }
 
-/// A Rust type as scripts know it; nothing for one that can be anything.
-fn plain_type(rust: &str) -> String {
+/// A Rust type as scripts know it; none for one that can be anything.
+fn plain_type(rust: &str) -> Option<String> {
     let inner = rust.trim().trim_start_matches("&mut ").trim_start_matches("&").trim();
-    let inner = ["Answer<", "RhaiResultOf<", "Result<"]
-        .iter()
-        .find_map(|outer| inner.strip_prefix(outer))
-        .map_or(inner, |rest| rest.split(", Box<").next().unwrap_or(rest).trim_end_matches('>'));
-    match inner.rsplit("::").next().unwrap_or(inner) {
-        "Dynamic" => String::new(),
-        "str" | "String" | "ImmutableString" | "string" => "string".to_owned(),
-        "i64" | "INT" => "int".to_owned(),
-        "f64" | "FLOAT" => "float".to_owned(),
-        "Array" => "array".to_owned(),
-        "Map" => "map".to_owned(),
-        other => values::short_name(other).unwrap_or(other).to_owned(),
-    }
+    let outer = ["Answer<", "RhaiResultOf<", "Result<"].iter().find_map(|outer| inner.strip_prefix(outer));
+    let inner = outer.map_or(inner, |rest| rest.split(", Box<").next().unwrap_or(rest).trim_end_matches('>'));
+    let name = match inner.rsplit("::").next().unwrap_or(inner) {
+        "Dynamic" => return None,
+        "str" | "String" | "ImmutableString" | "string" => "string",
+        "i64" | "INT" => "int",
+        "f64" | "FLOAT" => "float",
+        "Array" => "array",
+        "Map" => "map",
+        other => values::short_name(other).unwrap_or(other),
+    };
+    Some(name.to_owned())
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
 }
 
 #[cfg(test)]
@@ -249,7 +297,7 @@ mod tests {
             match kind {
                 Kind::Operator => {}
                 Kind::Field => assert!(doc.ends_with('.') || doc.ends_with('`'), "field `{name}`: {doc}"),
-                Kind::Function => {
+                Kind::Function | Kind::Method => {
                     assert!(!binding.summary().is_empty(), "`{name}` says nothing of itself");
                 }
             }
@@ -259,11 +307,14 @@ mod tests {
 
     #[test]
     fn signatures_use_the_scripts_own_types() {
-        assert_eq!(signatures("tokenize"), ["tokenize(text: string) -> Tokens"]);
-        assert_eq!(signatures("next_probs"), ["next_probs(text) -> Distribution"]);
+        let written = |name| signatures(name).iter().map(Signature::to_string).collect::<Vec<_>>();
+        assert_eq!(written("tokenize"), ["tokenize(text: string) -> Tokens"]);
+        assert_eq!(written("next_probs"), ["next_probs(text) -> Distribution"]);
+        assert_eq!(written("top"), ["Distribution.top(n: int) -> array"]);
         for binding in bindings() {
             for signature in &binding.signatures {
-                assert!(!signature.contains("::") && !signature.contains('<'), "{signature}");
+                let written = signature.to_string();
+                assert!(!written.contains("::") && !written.contains('<'), "{written}");
             }
         }
     }

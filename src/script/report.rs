@@ -190,7 +190,7 @@ fn unknown_function(signature: &str, known: &Known) -> (String, Option<String>) 
     }
     let names = registry::names().chain(known.functions.iter().map(String::as_str));
     let hint = crate::suggest::nearest(name, names).map(|near| {
-        let signature = registry::signatures(near).first().cloned().unwrap_or_else(|| near.to_owned());
+        let signature = registry::signatures(near).first().map_or(near.to_owned(), ToString::to_string);
         format!("did you mean `{signature}`?")
     });
     (format!("unknown function `{name}`"), hint.or_else(|| Some("`help()` lists what there is".to_owned())))

@@ -4,3 +4,4 @@ mod generate;
 mod hub;
 mod mirror;
 mod parity;
+mod structure;

@@ -1,12 +1,12 @@
 //! What a script can call, one file per help topic. Everything that is said about a binding is said in its comment.
 
-mod charts;
 pub mod convert;
 mod generating;
 mod helping;
-mod models;
+mod loading;
 mod predicting;
-mod tokens;
+mod showing;
+mod tokenizing;
 pub mod values;
 
 use std::rc::Rc;
@@ -26,9 +26,9 @@ pub struct Topic {
 /// All topics, in the order in which a lesson needs them.
 pub const TOPICS: &[Topic] = &[
     Topic {
-        name: "tokens",
+        name: "tokenizing",
         about: "text into tokens and back",
-        module: || exported_module!(tokens::bindings),
+        module: || exported_module!(tokenizing::bindings),
     },
     Topic {
         name: "predicting",
@@ -41,11 +41,11 @@ pub const TOPICS: &[Topic] = &[
         module: || exported_module!(generating::bindings),
     },
     Topic {
-        name: "charts",
+        name: "showing",
         about: "tables, charts and files",
-        module: || exported_module!(charts::bindings),
+        module: || exported_module!(showing::bindings),
     },
-    Topic { name: "models", about: "which model is asked", module: || exported_module!(models::bindings) },
+    Topic { name: "loading", about: "which model is asked", module: || exported_module!(loading::bindings) },
     Topic {
         name: "helping",
         about: "finding out what there is",

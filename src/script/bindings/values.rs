@@ -27,6 +27,11 @@ macro_rules! types {
             None
         }
 
+        /// Whether scripts know a type by this name.
+        pub fn is_type(name: &str) -> bool {
+            [$($name),*].contains(&name)
+        }
+
         /// Names the types, and makes their values printable.
         pub fn register(engine: &mut Engine) {
             $(
