@@ -270,3 +270,110 @@ fn bad_options_are_refused_with_their_bounds() {
         "id 331 is outside the vocabulary of 331 tokens",
     );
 }
+
+/// What a session shows for code that must run, without colour.
+fn shown(code: &str) -> String {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use tokenscope::render::TextStyle;
+    use tokenscope::script::{Event, Origin, Session, Settings};
+
+    let text = Rc::new(RefCell::new(String::new()));
+    let heard = text.clone();
+    let style = TextStyle::plain(100);
+    let sink = Box::new(move |event| {
+        if let Event::Output(output) = event {
+            heard.borrow_mut().push_str(&output.text(&style));
+        }
+    });
+    let out = tempfile::tempdir().unwrap();
+    let settings = Settings { model: "pocket".into(), hub: None, out: out.path().to_owned() };
+    let mut session = Session::new(settings, Interrupt::default(), sink);
+    let origin = Origin { name: "test".into(), line: 1 };
+    let last = session.eval(code, &origin).unwrap_or_else(|report| panic!("{code}\n{report:?}"));
+    let last = last.map(|output| output.text(&style)).unwrap_or_default();
+    let before = text.borrow().clone();
+    format!("{before}{last}")
+}
+
+#[test]
+fn every_example_of_these_topics_runs() {
+    use tokenscope::script::registry;
+    let topics = ["predicting", "generating", "stepping"];
+    for binding in registry::bindings().iter().filter(|binding| topics.contains(&binding.topic)) {
+        for example in binding.examples() {
+            let shown = shown(example);
+            assert_ne!(shown, "false", "{}:\n{example}", binding.name);
+        }
+    }
+}
+
+#[test]
+fn a_generation_knows_its_steps() {
+    let table = shown("generate(\"Once upon a time\", #{ max_new_tokens: 3 }).steps");
+    assert!(
+        table.contains("Input") && table.contains("Choice 5") && table.matches('◂').count() == 4,
+        "{table}"
+    );
+    let code = "let g = generate(\"Once\", #{ max_new_tokens: 3, temperature: 0.5, seed: 1 }); \
+                g.probabilities.len() == 3 && g.sequences.len() == 1 && g.score == () && chart(g).title.len() > 0";
+    assert_eq!(shown(code), "true");
+}
+
+#[test]
+fn a_stream_is_the_text_of_the_generation() {
+    let streamed = shown("stream(\"Once upon a time\", #{ max_new_tokens: 6, temperature: 2.0, seed: 3 });");
+    let whole = shown(
+        "print(generate(\"Once upon a time\", #{ max_new_tokens: 6, temperature: 2.0, seed: 3 }).text)",
+    );
+    assert_eq!(streamed, whole);
+}
+
+#[test]
+fn rules_can_be_chained_and_looked_into() {
+    assert_eq!(shown("distribution([2.0, 1.0, 0.0]).temperature(0.5).top_k(2).top(3).len()"), "2");
+    assert_eq!(shown("xray(distribution([2.0, 1.0, 0.0]), #{ top_k: 2 }).stages[1].kept"), "2");
+    let chained = "next_probs(\"A\").temperature(0.8).top_k(40).p(argmax(\"A\"))";
+    let options = "sample(next_probs(\"A\"), #{ seed: 4 }) == sample(next_probs(\"A\"), #{ seed: 4 })";
+    assert!(shown(chained).parse::<f64>().unwrap() > 0.0);
+    assert_eq!(shown(options), "true");
+}
+
+#[test]
+fn a_stepper_goes_back_and_branches() {
+    let code = "let hand = stepper(\"Once upon a\"); hand.choose(1); hand.branch(\"one\"); hand.undo(); \
+                hand.append(\" dark\"); hand.checkout(\"one\"); hand.undo(); \
+                [hand.text, tree(hand).len()]";
+    assert_eq!(shown(code), "[\"Once upon a dark\", 2]");
+}
+
+#[test]
+fn many_texts_share_their_beginnings_in_a_tree() {
+    let code = "let many = samples(\"Once upon a\", 3, #{ max_new_tokens: 2, top_k: 1 }); \
+                [many.runs.len(), many.runs[0].seed, tree(many).len()]";
+    assert_eq!(shown(code), "[3, 0, 2]");
+    let drawn = shown("tree(\"Once upon a\", #{ width: 2, depth: 2 })");
+    assert_eq!(drawn.lines().count(), 2 + 2 + 4, "{drawn}");
+}
+
+#[test]
+fn the_lessons_of_generation_run() {
+    use tokenscope::script::cells::{Kind, parse};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("lessons");
+    let mine = ["05", "07", "08", "09", "10", "11", "12", "13", "14", "15", "24"];
+    let mut found = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if !mine.iter().any(|number| name.starts_with(number)) {
+            continue;
+        }
+        found += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let code: Vec<String> =
+            parse(&text).into_iter().filter(|cell| cell.kind == Kind::Code).map(|cell| cell.source).collect();
+        // In one cell: a value that ends a cell must not be taken for the beginning of the next.
+        shown(&code.iter().map(|cell| format!("{{}};\n{cell};\n")).collect::<String>());
+    }
+    assert_eq!(found, mine.len());
+}

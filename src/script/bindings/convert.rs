@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::generate::options::{Options, Value};
 use crate::script::state::State;
-use crate::tokenizer::Tokens;
+use crate::tokenizer::{Tokenizer, Tokens};
 
 /// A text, cut into tokens now, or tokens as they are.
 pub fn tokens(state: &State, value: Dynamic, function: &'static str) -> Result<Tokens> {
@@ -60,19 +60,19 @@ pub fn ids(state: &State, value: Dynamic, function: &'static str) -> Result<Toke
     }
 }
 
-/// A token given by its id or by its text, which must be one token.
-pub fn token(tokenizer: &crate::tokenizer::Tokenizer, value: Dynamic, function: &'static str) -> Result<u32> {
+/// A token given by its id or by its text, which must be one token. Without a tokenizer only ids are known.
+pub fn token(tokenizer: Option<&Tokenizer>, value: Dynamic, function: &'static str) -> Result<u32> {
     if let Ok(id) = value.as_int() {
-        let outside = || Error::IdOutsideVocabulary { id, size: tokenizer.vocabulary_size() };
-        return u32::try_from(id).map_err(|_| outside());
-    }
-    if !value.is_string() {
-        return Err(Error::WrongArgument {
-            function,
-            expected: "an id or a token's text",
-            found: kind(&value),
+        // One that is too large is refused by the distribution, which knows how many there are.
+        return u32::try_from(id).map_err(|_| Error::IdOutsideVocabulary {
+            id,
+            size: tokenizer.map_or(0, Tokenizer::vocabulary_size),
         });
     }
+    let Some(tokenizer) = tokenizer.filter(|_| value.is_string()) else {
+        let expected = "an id or a token's text";
+        return Err(Error::WrongArgument { function, expected, found: kind(&value) });
+    };
     let text = value.cast::<ImmutableString>();
     match tokenizer.tokenize(&text).ids() {
         [id] => Ok(*id),
