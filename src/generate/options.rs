@@ -90,13 +90,30 @@ impl fmt::Display for Value {
 pub struct Field {
     pub name: &'static str,
     pub bound: Bound,
+    /// What it holds: "a whole number".
+    pub kind: &'static str,
     pub doc: &'static str,
+}
+
+impl Field {
+    /// The values that it may have, in words.
+    pub fn values(&self) -> String {
+        match self.bound {
+            Bound::Any => self.kind.to_owned(),
+            bound => format!("{}, {bound}", self.kind),
+        }
+    }
 }
 
 /// What an option can hold.
 pub trait Setting: Sized {
     /// Reads a value; if it is of another kind, says of which it must be.
     fn from_value(value: &Value) -> Result<Self, &'static str>;
+
+    /// Of which kind it must be.
+    fn kind() -> &'static str {
+        Self::from_value(&Value::Other(String::new())).err().unwrap_or_default()
+    }
 }
 
 macro_rules! numbers {
@@ -175,6 +192,7 @@ macro_rules! options {
                 let mut fields = vec![$($crate::generate::options::Field {
                     name: stringify!($field),
                     bound: $bound,
+                    kind: <$kind as $crate::generate::options::Setting>::kind(),
                     doc: concat!($($doc),+).trim_ascii(),
                 }),*];
                 $(fields.extend(<$group>::fields());)*

@@ -1,9 +1,10 @@
 //! Options, checked against a model and a prompt: how long the text may be, what ends it, which rules apply.
 
-use super::processors::{Processor, Text};
+use super::processors::Text;
 use super::sampler::{Rules, Sampler, Unconditional};
 use super::search::Beams;
 use super::{GenerateOptions, Step, Stopped};
+use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::{Context, Model};
@@ -160,15 +161,14 @@ impl GenerateOptions {
         texts.map(checked).collect()
     }
 
-    /// The rules alone, for a text that grows no further: what `xray` looks at.
-    pub fn rules(&self, model: &Model, text: &Tokens) -> Result<Rules> {
-        Ok(Plan::new(model, text, self)?.rules)
-    }
-}
-
-impl Rules {
-    /// Rules that see only a row of logits.
-    pub fn of_row(processors: Vec<Processor>) -> Rules {
-        Rules::new(processors, None)
+    /// What the second prompt of guidance predicts where a text has only its prompt, if there is guidance.
+    pub fn unconditional(
+        &self,
+        model: &Model,
+        prompt: &Tokens,
+        interrupt: &Interrupt,
+    ) -> Result<Option<Distribution>> {
+        let second = unconditional(model, prompt, self)?;
+        second.map(|mut second| second.read(prompt.ids(), interrupt)).transpose()
     }
 }

@@ -31,7 +31,8 @@ impl Unconditional {
         Unconditional { context, start, prompt }
     }
 
-    fn logits(&mut self, ids: &[u32], interrupt: &Interrupt) -> Result<Distribution> {
+    /// What follows the second prompt and the tokens that were appended to the first.
+    pub fn read(&mut self, ids: &[u32], interrupt: &Interrupt) -> Result<Distribution> {
         let ids: Vec<u32> = self.start.iter().chain(&ids[self.prompt..]).copied().collect();
         self.context.read(&ids, interrupt)
     }
@@ -45,7 +46,7 @@ impl Rules {
     /// Changes the logits of what follows `ids`.
     pub fn apply(&mut self, ids: &[u32], logits: &mut [f32], interrupt: &Interrupt) -> Result<()> {
         let unconditional = match &mut self.unconditional {
-            Some(unconditional) => Some(unconditional.logits(ids, interrupt)?),
+            Some(unconditional) => Some(unconditional.read(ids, interrupt)?),
             None => None,
         };
         let unconditional = unconditional.as_ref().map(Distribution::logits);

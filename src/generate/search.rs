@@ -181,7 +181,8 @@ pub(super) fn search(
             tokens: prompt.tokenizer().tokens(beam.ids)?,
             steps: beam.steps,
             seed: None,
-            stopped: beam.stopped.unwrap_or(Stopped::Interrupted),
+            // A text that was finished in time does not hide that others were not.
+            stopped: beam.stopped.filter(|_| !is_interrupted).unwrap_or(Stopped::Interrupted),
             score: Some(score),
             others: Vec::new(),
             tree: None,

@@ -231,6 +231,24 @@ fn a_text_ends_where_it_was_told_to() {
 }
 
 #[test]
+fn an_interrupted_generation_returns_what_there_is() {
+    let model = load("default");
+    let prompt = model.tokenizer().tokens([5, 6]).unwrap();
+    for options in [serde_json::json!({}), serde_json::json!({ "num_beams": 3 })] {
+        let (interrupt, mut steps) = (Interrupt::default(), 0);
+        let options: GenerateOptions = self::options(&options).unwrap();
+        let stopped = generate(&mut Context::new(&model), &prompt, &options, &interrupt, |_, _| {
+            steps += 1;
+            if steps == 3 {
+                interrupt.request();
+            }
+        });
+        let stopped = stopped.unwrap();
+        assert_eq!((stopped.steps.len(), stopped.stopped), (3, Stopped::Interrupted));
+    }
+}
+
+#[test]
 fn bad_options_are_refused_with_their_bounds() {
     let model = load("default");
     let refused = |options: Json| continued(&model, &[5, 6], &options).unwrap_err().to_string();
@@ -335,6 +353,15 @@ fn rules_can_be_chained_and_looked_into() {
     assert_eq!(shown("xray(distribution([2.0, 1.0, 0.0]), #{ top_k: 2 }).stages[1].kept"), "2");
     let chained = "next_probs(\"A\").temperature(0.8).top_k(40).p(argmax(\"A\"))";
     let options = "sample(next_probs(\"A\"), #{ seed: 4 }) == sample(next_probs(\"A\"), #{ seed: 4 })";
+    let steered = "xray(\"He came home\", #{ guidance_scale: 2.0, negative_prompt: \"She\" }).stages[1]";
+    assert_eq!(
+        shown(&format!("let s = {steered}; s.rule == \"guidance_scale 2\" && s.entropy > 0.0")),
+        "true"
+    );
+    // Rules that name tokens of the vocabulary do nothing to a row that lacks them.
+    let toy = "xray(distribution([2.0, 1.0]), #{ min_length: 9, sequence_bias: #{ \" dog\": 2.0 }, \
+               exponential_decay_length_penalty: [0, 2.0] }).stages[3].kept";
+    assert_eq!(shown(toy), "2");
     assert!(shown(chained).parse::<f64>().unwrap() > 0.0);
     assert_eq!(shown(options), "true");
 }

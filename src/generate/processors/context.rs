@@ -21,8 +21,9 @@ pub fn guide(logits: &mut [f32], unconditional: &[f32], scale: f32) {
 pub fn bias(logits: &mut [f32], ids: &[u32], biases: &[(Vec<u32>, f32)]) {
     let mut added = vec![0.0f32; logits.len()];
     for (sequence, bias) in biases {
-        if let Some(last) = completed_by(sequence, ids) {
-            added[last as usize] += bias;
+        // A toy row may have fewer tokens than the vocabulary that the sequence was cut with.
+        if let Some(sum) = completed_by(sequence, ids).and_then(|last| added.get_mut(last as usize)) {
+            *sum += bias;
         }
     }
     logits.iter_mut().zip(added).for_each(|(logit, bias)| *logit += bias);
@@ -72,7 +73,11 @@ pub fn forbid_ends(logits: &mut [f32], length: usize, least: usize, ends: &[u32]
 pub fn force_ends(logits: &mut [f32], length: usize, most: usize, ends: &[u32]) {
     if length + 1 == most {
         logits.fill(f32::NEG_INFINITY);
-        ends.iter().for_each(|id| logits[*id as usize] = 0.0);
+        for id in ends {
+            if let Some(logit) = logits.get_mut(*id as usize) {
+                *logit = 0.0;
+            }
+        }
     }
 }
 
@@ -83,9 +88,8 @@ pub fn hasten_ends(logits: &mut [f32], length: usize, start: usize, factor: f64,
     }
     let growth = (factor.powf((length - start) as f64) - 1.0) as f32;
     for id in ends {
-        let logit = &mut logits[*id as usize];
         // A banned token stays banned.
-        if logit.is_finite() {
+        if let Some(logit) = logits.get_mut(*id as usize).filter(|logit| logit.is_finite()) {
             *logit += logit.abs() * growth;
         }
     }

@@ -9,9 +9,10 @@ pub mod bindings {
     use super::super::{Answer, convert, raise};
     use crate::analyse::steps;
     use crate::error::Error;
+    use crate::generate::options::{Field, Options};
     use crate::generate::stream::WholeCharacters;
     use crate::generate::{self, GenerateOptions, Generation};
-    use crate::render::{Output, Shaded, Table};
+    use crate::render::{Column, Output, Shaded, Table};
     use crate::script::state::State;
     use crate::script::{Event, Unit};
     use crate::tokenizer::Tokens;
@@ -20,6 +21,8 @@ pub mod bindings {
     ///
     /// Without sampling options the likeliest token is taken at each step (greedy). It stops early at the end of a
     /// text, or when interrupted, and returns what there is. Names and meanings are those of transformers.
+    ///
+    /// `options()` lists all of them with their bounds.
     ///
     /// - How long: `max_length` (tokens of the whole text, prompt included), `max_new_tokens` (tokens to append; it
     ///   wins, and is 20 if neither is given), `min_length`, `min_new_tokens`, `stop` (texts), `eos` (tokens).
@@ -71,6 +74,17 @@ pub mod bindings {
     #[rhai_fn(name = "generate", return_raw)]
     pub fn generate(context: NativeCallContext, text: Dynamic) -> Answer<Generation> {
         generate_with(context, text, Map::new())
+    }
+
+    /// Every option of `generate`: its name, the values that it may have, and what it does.
+    ///
+    /// ```rhai
+    /// options()
+    /// ```
+    pub fn options() -> Table {
+        let row = |field: Field| [field.name.to_owned(), field.values(), field.doc.to_owned()];
+        Table::new(["option", "must be", "what it does"].map(Column::left))
+            .rows(GenerateOptions::fields().into_iter().map(row))
     }
 
     /// Continues a text and writes it as it comes, a token at a time; takes what `generate` takes.

@@ -91,7 +91,7 @@ pub mod bindings {
     /// The options `temperature` (above 0), `top_k` (1 to the size of the vocabulary), `top_p` (above 0, at most 1),
     /// `min_p` (0 to 1), `typical_p` (above 0, at most 1), `epsilon_cutoff` and `eta_cutoff` (above 0, below 1)
     /// change the distribution first, in this order or in that of `order: [...]`; with `seed` the same token is drawn
-    /// every time. Nothing is left out unless an option says so: transformers keeps only the 50 likeliest tokens when
+    /// every time, on every machine; torch draws others with that seed. Nothing is left out unless an option says so: transformers keeps only the 50 likeliest tokens when
     /// `top_k` is not given, this program keeps all.
     ///
     /// ```rhai

@@ -23,7 +23,7 @@ pub mod bindings {
     /// Takes a text, `Tokens` or a distribution, and the options of `generate` that change probabilities. Each row
     /// says how many tokens can still be chosen, how much of the raw probability they had, how unsure the choice is
     /// (entropy, in bits), and what is likeliest now. `chart` sets the likeliest tokens side by side, raw and
-    /// processed. Guidance needs a second prompt and is left to `generate`.
+    /// processed. Fails on guidance of a distribution, which has no prompt to compare.
     ///
     /// ```rhai
     /// xray("Once upon a time", #{ temperature: 0.7, top_k: 50, top_p: 0.9 })
@@ -32,11 +32,6 @@ pub mod bindings {
     pub fn xray(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<XRay> {
         let state = State::of(&context);
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
-        if options.rules.guidance_scale.is_some() {
-            let reason = "it reads a second prompt, and an x-ray has only one";
-            let (name, other) = ("guidance_scale", "xray");
-            return Err(raise(Error::OptionsClash { name, other, reason }));
-        }
         let tokens = convert::tokens(&state, text.clone(), "xray").ok();
         let next = convert::distribution(&state, text, "xray").map_err(raise)?;
         let ids = tokens.as_ref().map_or(&[][..], Tokens::ids);
@@ -46,7 +41,13 @@ pub mod bindings {
         let text = Text { tokenizer: model.tokenizer(), prompt: ids.len(), length, ends: &ends };
         let mut processors = options.rules.processors(&text).map_err(raise)?;
         processors.extend(options.sampling.processors(next.distribution.len()).map_err(raise)?);
-        xray::xray(&next, &processors, &Seen { ids, ..Seen::default() }).map_err(raise)
+        let second = match &tokens {
+            Some(tokens) => options.unconditional(&model, tokens, &state.interrupt).map_err(raise)?,
+            None if options.rules.guidance_scale.is_some() => return Err(raise(Error::EmptyPrompt)),
+            None => None,
+        };
+        let unconditional = second.as_ref().map(|second| second.logits());
+        xray::xray(&next, &processors, &Seen { ids, unconditional, least: 1 }).map_err(raise)
     }
 
     /// An x-ray's stages, each a map with `rule`, `kept`, `mass` and `entropy`; the first is `"raw"`.
