@@ -1,5 +1,6 @@
 //! One row of logits → the probability of every token.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -77,13 +78,8 @@ impl Distribution {
             let (x, y) = (self.logits[*a as usize], self.logits[*b as usize]);
             y.total_cmp(&x).then(a.cmp(b))
         };
-        let mut ids: Vec<u32> =
-            (0..self.len() as u32).filter(|id| self.probabilities[*id as usize] > 0.0).collect();
-        if n < ids.len() && n > 0 {
-            ids.select_nth_unstable_by(n - 1, by_rank);
-        }
-        ids.truncate(n);
-        ids.sort_unstable_by(by_rank);
+        let possible = (0..self.len() as u32).filter(|id| self.probabilities[*id as usize] > 0.0);
+        let ids = if n <= FEW { best_of(possible, n, by_rank) } else { sorted(possible, n, by_rank) };
         ids.into_iter().map(|id| (id, self.probabilities[id as usize])).collect()
     }
 
@@ -92,6 +88,34 @@ impl Distribution {
         let bits = |p: &f32| if *p > 0.0 { -f64::from(*p) * f64::from(*p).log2() } else { 0.0 };
         self.probabilities.iter().map(bits).sum::<f64>().max(0.0)
     }
+}
+
+/// Up to so many, keeping a short list is faster than partitioning all.
+const FEW: usize = 32;
+
+/// The first `n` in an order, in one pass.
+fn best_of(ids: impl Iterator<Item = u32>, n: usize, order: impl Fn(&u32, &u32) -> Ordering) -> Vec<u32> {
+    let mut best: Vec<u32> = Vec::with_capacity(n + 1);
+    for id in ids {
+        if best.len() == n && best.last().is_none_or(|last| order(&id, last).is_gt()) {
+            continue;
+        }
+        let place = best.partition_point(|other| order(other, &id).is_lt());
+        best.insert(place, id);
+        best.truncate(n);
+    }
+    best
+}
+
+/// The same for many.
+fn sorted(ids: impl Iterator<Item = u32>, n: usize, order: impl Fn(&u32, &u32) -> Ordering) -> Vec<u32> {
+    let mut ids: Vec<u32> = ids.collect();
+    if n < ids.len() {
+        ids.select_nth_unstable_by(n - 1, &order);
+    }
+    ids.truncate(n);
+    ids.sort_unstable_by(order);
+    ids
 }
 
 #[cfg(test)]
@@ -109,6 +133,14 @@ mod tests {
         assert_eq!(even.entropy(), 3.0);
         assert_eq!(even.argmax(), 0);
         assert_eq!(even.top(2), [(0, 0.125), (1, 0.125)]);
+    }
+
+    #[test]
+    fn few_and_many_come_in_the_same_order() {
+        let logits: Vec<f32> = (0..500).map(|i| ((i * 7919) % 101) as f32).collect();
+        let distribution = distribution(&logits);
+        let all = distribution.top(500);
+        assert!((0..=40).all(|n| distribution.top(n) == all[..n]));
     }
 
     #[test]

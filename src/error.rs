@@ -68,6 +68,18 @@ pub enum Error {
     #[error("`{name}` is {value}, but must be {kind}")]
     OptionOfWrongKind { name: &'static str, value: String, kind: &'static str },
 
+    /// An option that says nothing by itself.
+    #[error("`{name}` is given, but needs `{other}`")]
+    OptionNeedsOther { name: &'static str, other: &'static str },
+
+    /// Options that contradict each other.
+    #[error("`{name}` and `{other}` cannot go together: {reason}")]
+    OptionsClash { name: &'static str, other: &'static str, reason: &'static str },
+
+    /// A step that is not there.
+    #[error("there is no {what}")]
+    NothingThere { what: String },
+
     /// An argument of a binding that it can do nothing with.
     #[error("`{function}` takes {expected}, not {found}")]
     WrongArgument { function: &'static str, expected: &'static str, found: String },
@@ -253,6 +265,8 @@ impl Error {
             Error::WrongArgument { function: "+", .. } => {
                 "`tokens.text + \"…\"` is a longer text, `tokens + tokenize(\"…\")` longer tokens".to_owned()
             }
+            Error::OptionNeedsOther { name, other } => format!("add `{other}`, or leave `{name}` out"),
+            Error::OptionsClash { name, other, .. } => format!("leave `{name}` or `{other}` out"),
             Error::WrongFormat { formats, .. } => format!("the name may end in {formats}"),
             Error::OutsideOutputFolder { .. } => {
                 "give a plain file name; `--out DIR` chooses the folder".to_owned()

@@ -2,4 +2,9 @@
 //! its chart.
 
 pub mod next_token;
+pub mod samples;
+pub mod stepper;
+pub mod steps;
 pub mod tokenization;
+pub mod tree;
+pub mod xray;

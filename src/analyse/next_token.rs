@@ -2,6 +2,9 @@
 
 use crate::distribution::Distribution;
 use crate::error::Result;
+use crate::generate::processors::{Processor, Seen};
+use crate::render::label::{Keep, one_line, shortened};
+use crate::render::number::percent;
 use crate::render::{BarChart, Cell, Chart, Column, Table, label};
 use crate::tokenizer::Tokenizer;
 
@@ -9,9 +12,12 @@ use crate::tokenizer::Tokenizer;
 #[derive(Clone)]
 pub struct NextToken {
     pub distribution: Distribution,
-    pub tokenizer: Tokenizer,
+    /// None for a row of given numbers, whose ids stand for themselves.
+    pub tokenizer: Option<Tokenizer>,
     /// The text that was read, for a chart's title.
     pub text: String,
+    /// The rules that changed it; none where it is as the model gave it.
+    pub rules: Vec<String>,
 }
 
 /// One token that may come next.
@@ -26,21 +32,48 @@ pub struct Candidate {
 }
 
 impl NextToken {
+    /// A row of given numbers, without a model.
+    pub fn of_logits(logits: Vec<f32>) -> Result<NextToken> {
+        let distribution = Distribution::from_logits(logits)?;
+        Ok(NextToken { distribution, tokenizer: None, text: String::new(), rules: Vec::new() })
+    }
+
+    /// The bytes of a token.
+    pub fn piece(&self, id: u32) -> Vec<u8> {
+        match &self.tokenizer {
+            Some(tokenizer) => tokenizer.piece(id),
+            None => format!("#{id}").into_bytes(),
+        }
+    }
+
+    /// What changed it, for a title: "after top_k 5".
+    fn changed(&self) -> Option<String> {
+        (!self.rules.is_empty()).then(|| format!("after {}", self.rules.join(", ")))
+    }
+
     /// The `n` likeliest tokens, likeliest first.
     pub fn candidates(&self, n: usize) -> Vec<Candidate> {
         let candidate = |(index, (id, p)): (usize, (u32, f32))| Candidate {
             id,
-            piece: self.tokenizer.piece(id),
+            piece: self.piece(id),
             p,
             rank: index + 1,
         };
         self.distribution.top(n).into_iter().enumerate().map(candidate).collect()
     }
 
+    /// What rules that look at nothing else leave of the distribution.
+    pub fn processed(&self, processors: &[Processor]) -> Result<NextToken> {
+        let mut logits = self.distribution.logits().to_vec();
+        processors.iter().for_each(|processor| processor.apply(&mut logits, &Seen::default()));
+        let rules = self.rules.iter().cloned().chain(processors.iter().map(Processor::describe)).collect();
+        Ok(NextToken { distribution: Distribution::from_logits(logits)?, rules, ..self.clone() })
+    }
+
     /// One token, by its id. Fails on an id outside the vocabulary.
     pub fn candidate(&self, id: u32) -> Result<Candidate> {
         let (p, rank) = (self.distribution.p(id)?, self.distribution.rank(id)?);
-        Ok(Candidate { id, piece: self.tokenizer.piece(id), p, rank })
+        Ok(Candidate { id, piece: self.piece(id), p, rank })
     }
 
     /// The `n` likeliest tokens with bars, and what is left over.
@@ -48,19 +81,28 @@ impl NextToken {
         let candidates = self.candidates(n);
         let shown: f32 = candidates.iter().map(|candidate| candidate.p).sum();
         let rest = self.distribution.len() - candidates.len();
-        let note = format!(
-            "the other {rest} tokens: {}; entropy {:.2} bits",
-            crate::render::number::percent((1.0 - f64::from(shown)).max(0.0)),
-            self.distribution.entropy()
-        );
-        table(&candidates).note(note)
+        let others = match rest {
+            0 => String::new(),
+            _ => format!("the other {rest} tokens: {}; ", percent((1.0 - f64::from(shown)).max(0.0))),
+        };
+        let note = format!("{others}entropy {:.2} bits", self.distribution.entropy());
+        let table = table(&candidates).note(note);
+        match self.changed() {
+            Some(changed) => table.title(format!("Probabilities {changed}")),
+            None => table,
+        }
     }
 
     /// A bar for each of the `n` likeliest tokens.
     pub fn chart(&self, n: usize) -> Chart {
         let candidates = self.candidates(n);
         let title = format!("The {} likeliest next tokens", candidates.len());
-        chart(&title, Some(format!("after “{}”", end_of(&self.text))), &candidates)
+        let read = self.tokenizer.as_ref().map(|_| format!("after “{}”", end_of(&self.text)));
+        let subtitle = match (read, self.changed()) {
+            (Some(read), Some(changed)) => Some(format!("{changed}, {read}")),
+            (read, changed) => read.or(changed),
+        };
+        chart(&title, subtitle, &candidates)
     }
 }
 
@@ -88,12 +130,7 @@ pub fn table(candidates: &[Candidate]) -> Table {
     Table::new(columns).rows(candidates.iter().map(row))
 }
 
-/// The last words of a text, on one line.
-fn end_of(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let line = crate::render::label::one_line(text);
-    match line.chars().count() {
-        count if count <= LONGEST => line.into_owned(),
-        count => format!("…{}", line.chars().skip(count - LONGEST).collect::<String>()),
-    }
+/// The last words of a text, on one line that fits a title.
+pub fn end_of(text: &str) -> String {
+    shortened(&one_line(text), Keep::End, 60.0, |text| text.chars().count() as f64)
 }

@@ -1,34 +1,29 @@
 //! How does a model write? One step at a time: read, choose a token, append it, and again.
 
 pub mod options;
+mod plan;
 pub mod processors;
+mod sampler;
+pub mod search;
+pub mod stream;
+pub mod tree;
+pub mod words;
 
-use std::hash::{BuildHasher, Hasher, RandomState};
-
-use candle_core::{Device, Tensor};
-use candle_transformers::generation::{LogitsProcessor, Sampling};
+use std::fmt;
 
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Context;
 use crate::tokenizer::Tokens;
-use options::Bound::{Above, AboveUpTo, AtLeast};
-use processors::Processor;
-
-options::options! {
-    /// How a token is drawn from a distribution. With none of them, every token can be drawn, with its probability.
-    pub struct SamplingOptions {
-        /// divides the logits: below 1 sharpens, above 1 flattens
-        temperature: f32, Above(0.0);
-        /// keeps the k likeliest tokens
-        top_k: usize, AtLeast(1.0);
-        /// keeps the likeliest tokens that together have this probability
-        top_p: f32, AboveUpTo(0.0, 1.0);
-        /// makes the draws repeatable: the same seed, the same tokens
-        seed: u64, AtLeast(0.0);
-    }
-}
+use options::Bound::{Any, AtLeast};
+use plan::Plan;
+use processors::RuleOptions;
+pub use processors::SamplingOptions;
+pub use sampler::{Rules, Sampler};
+use search::BeamOptions;
+use tree::Tree;
+use words::{Singles, Texts};
 
 options::options! {
     /// How a text is continued. With none of the sampling options, the likeliest token is taken at each step.
@@ -37,74 +32,13 @@ options::options! {
         max_length: usize, AtLeast(1.0);
         /// tokens to append; wins over max_length (20 if neither is given)
         max_new_tokens: usize, AtLeast(1.0);
+        /// texts that end the generation once they are written
+        stop: Texts, Any;
+        /// tokens that end the text, instead of the model's own
+        eos: Singles, Any;
+        include rules: RuleOptions;
+        include beams: BeamOptions;
         include sampling: SamplingOptions;
-    }
-}
-
-/// Tokens appended when nothing else is said, as in transformers.
-const DEFAULT_NEW_TOKENS: usize = 20;
-
-impl GenerateOptions {
-    /// How many tokens the text may have at the end.
-    fn length(&self, prompt: usize, limit: usize) -> Result<usize> {
-        match (self.max_new_tokens, self.max_length) {
-            (Some(new), _) if prompt + new > limit => Err(Error::OptionOutOfRange {
-                name: "max_new_tokens",
-                value: new.to_string(),
-                bound: format!(
-                    "at most {}: the prompt has {prompt} tokens and the model reads {limit}",
-                    limit - prompt
-                ),
-            }),
-            (Some(new), _) => Ok(prompt + new),
-            (None, Some(length)) if length <= prompt || length > limit => Err(Error::OptionOutOfRange {
-                name: "max_length",
-                value: length.to_string(),
-                bound: format!(
-                    "above the prompt's {prompt} tokens and at most the {limit} that the model reads"
-                ),
-            }),
-            (None, Some(length)) => Ok(length),
-            (None, None) => Ok((prompt + DEFAULT_NEW_TOKENS).min(limit)),
-        }
-    }
-}
-
-/// Draws tokens: the rules that change the distribution, and a source of chance.
-pub struct Sampler {
-    processors: Vec<Processor>,
-    chance: LogitsProcessor,
-    seed: u64,
-}
-
-impl Sampler {
-    /// A sampler with the given seed, or with one that differs each time.
-    pub fn new(options: &SamplingOptions) -> Sampler {
-        let seed = options.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish() >> 1);
-        let chance = LogitsProcessor::from_sampling(seed, Sampling::All { temperature: 1.0 });
-        Sampler { processors: Processor::all(options), chance, seed }
-    }
-
-    /// What the rules leave of a distribution.
-    pub fn process(&self, distribution: &Distribution) -> Result<Distribution> {
-        if self.processors.is_empty() {
-            return Ok(distribution.clone());
-        }
-        let mut logits = distribution.logits().to_vec();
-        self.processors.iter().for_each(|processor| processor.apply(&mut logits));
-        Distribution::from_logits(logits)
-    }
-
-    /// Draws one token.
-    pub fn draw(&mut self, distribution: &Distribution) -> Result<u32> {
-        let processed = self.process(distribution)?;
-        let logits = Tensor::new(processed.logits(), &Device::Cpu)?;
-        Ok(self.chance.sample(&logits)?)
-    }
-
-    /// The seed that makes these draws again.
-    pub fn seed(&self) -> u64 {
-        self.seed
     }
 }
 
@@ -118,14 +52,35 @@ pub struct Generation {
     /// The seed of the draws; none if the likeliest token was taken at each step.
     pub seed: Option<u64>,
     pub stopped: Stopped,
+    /// What a beam search ranks by: the sum of the log-probabilities, by the length to the power of the penalty.
+    pub score: Option<f32>,
+    /// The next best texts of a beam search.
+    pub others: Vec<Generation>,
+    /// Every beam of a search.
+    pub tree: Option<Tree>,
 }
 
 /// One appended token.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub id: u32,
     /// Its probability before any rule changed it.
     pub p: f32,
+    /// Its probability after the rules: what it was chosen by.
+    pub processed: f32,
+    /// Its rank before the rules, 1 for the likeliest.
+    pub rank: usize,
+    /// The likeliest tokens before the rules.
+    pub choices: Vec<(u32, f32)>,
+}
+
+/// How many choices a step remembers.
+pub const CHOICES: usize = 5;
+
+impl Step {
+    fn new(id: u32, raw: &Distribution, processed: f32) -> Result<Step> {
+        Ok(Step { id, p: raw.p(id)?, processed, rank: raw.rank(id)?, choices: raw.top(CHOICES) })
+    }
 }
 
 /// Why the text ends where it does.
@@ -135,57 +90,62 @@ pub enum Stopped {
     Length,
     /// The model wrote the token that ends a text.
     EndOfText,
+    /// One of the texts that were to stop it is written.
+    StopText,
     Interrupted,
 }
 
-/// Continues a text. `on_step` hears of each token when it has been chosen. When interrupted, it returns what there
-/// is; before the first token that is an error.
+/// Continues a text. `on_step` hears of each token when it has been chosen, or of none when a search took a step;
+/// and of how many steps there may be. When interrupted, it returns what there is; before the first token that is
+/// an error.
 pub fn generate(
     context: &mut Context,
     prompt: &Tokens,
     options: &GenerateOptions,
     interrupt: &Interrupt,
-    mut on_step: impl FnMut(&Step, usize),
+    mut on_step: impl FnMut(Option<&Step>, usize),
 ) -> Result<Generation> {
-    let model = context.model().clone();
-    model.check_prompt(prompt.ids())?;
-    let length = options.length(prompt.len(), model.config().n_positions)?;
-    let mut sampler =
-        (options.sampling != SamplingOptions::default()).then(|| Sampler::new(&options.sampling));
-    let seed = sampler.as_ref().map(Sampler::seed);
-    let end_of_text = model.config().eos_token_id.or(model.tokenizer().end_of_text());
-    let mut tokens = prompt.clone();
-    let mut steps = Vec::new();
-    let mut stopped = Stopped::Length;
-    while tokens.len() < length {
-        let distribution = match context.read(tokens.ids(), interrupt) {
-            Err(Error::Interrupted) if !steps.is_empty() => {
-                stopped = Stopped::Interrupted;
-                break;
-            }
-            distribution => distribution?,
-        };
-        let id = match &mut sampler {
-            Some(sampler) => sampler.draw(&distribution)?,
-            None => distribution.argmax(),
-        };
-        tokens = tokens.with(id)?;
-        let step = Step { id, p: distribution.p(id)? };
-        steps.push(step);
-        on_step(&step, length - prompt.len());
-        if Some(id) == end_of_text {
-            stopped = Stopped::EndOfText;
-            break;
-        }
+    let mut plan = Plan::new(context.model(), prompt, options)?;
+    if let Some(beams) = plan.beams {
+        let total = plan.length - prompt.len();
+        return search::search(context, prompt, &mut plan, &beams, interrupt, || on_step(None, total));
     }
-    Ok(Generation { prompt: prompt.clone(), tokens, steps, seed, stopped })
+    let mut sampler = options.sampling.is_given().then(|| Sampler::new(&options.sampling));
+    let seed = sampler.as_ref().map(Sampler::seed);
+    let total = plan.length - prompt.len();
+    let mut ids = prompt.ids().to_vec();
+    let mut steps: Vec<Step> = Vec::new();
+    let stopped = loop {
+        let step = match plan.choose(context, &ids, sampler.as_mut(), interrupt) {
+            Err(Error::Interrupted) if !steps.is_empty() => break Stopped::Interrupted,
+            step => step?,
+        };
+        ids.push(step.id);
+        on_step(Some(&step), total);
+        steps.push(step);
+        if let Some(stopped) = plan.ending(&ids) {
+            break stopped;
+        }
+    };
+    let tokens = prompt.tokenizer().tokens(ids)?;
+    Ok(Generation {
+        prompt: prompt.clone(),
+        tokens,
+        steps,
+        seed,
+        stopped,
+        score: None,
+        others: vec![],
+        tree: None,
+    })
 }
 
-impl std::fmt::Display for Stopped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Stopped::Length => "length",
             Stopped::EndOfText => "end of text",
+            Stopped::StopText => "stop text",
             Stopped::Interrupted => "interrupted",
         })
     }

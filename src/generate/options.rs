@@ -12,15 +12,21 @@ pub enum Bound {
     Above(f64),
     /// Above the first, at most the second.
     AboveUpTo(f64, f64),
+    /// Above the first, below the second.
+    Between(f64, f64),
+    /// At least the first, at most the second.
+    From(f64, f64),
 }
 
 impl Bound {
     fn allows(self, value: f64) -> bool {
         match self {
-            Bound::Any => !value.is_nan(),
-            Bound::AtLeast(least) => value >= least,
+            Bound::Any => value.is_finite(),
+            Bound::AtLeast(least) => value >= least && value.is_finite(),
             Bound::Above(limit) => value > limit && value.is_finite(),
             Bound::AboveUpTo(limit, most) => value > limit && value <= most,
+            Bound::Between(low, high) => value > low && value < high,
+            Bound::From(least, most) => value >= least && value <= most,
         }
     }
 }
@@ -32,6 +38,8 @@ impl fmt::Display for Bound {
             Bound::AtLeast(least) => write!(f, "at least {least}"),
             Bound::Above(limit) => write!(f, "above {limit}"),
             Bound::AboveUpTo(limit, most) => write!(f, "above {limit} and at most {most}"),
+            Bound::Between(low, high) => write!(f, "above {low} and below {high}"),
+            Bound::From(least, most) => write!(f, "at least {least} and at most {most}"),
         }
     }
 }
@@ -39,21 +47,40 @@ impl fmt::Display for Bound {
 /// A value that was given for an option.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
+    Flag(bool),
     Integer(i64),
     Number(f64),
-    /// Anything else, with the name of what it is.
-    Other {
-        value: String,
-        kind: String,
-    },
+    Text(String),
+    List(Vec<Value>),
+    Map(Vec<(String, Value)>),
+    /// Anything else, as it is written.
+    Other(String),
+}
+
+impl Value {
+    fn as_number(&self) -> Option<f64> {
+        match self {
+            Value::Integer(value) => Some(*value as f64),
+            Value::Number(value) => Some(*value),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |values: &[Value]| values.iter().map(Value::to_string).collect::<Vec<_>>().join(", ");
         match self {
+            Value::Flag(value) => write!(f, "{value}"),
             Value::Integer(value) => write!(f, "{value}"),
             Value::Number(value) => write!(f, "{value}"),
-            Value::Other { value, .. } => write!(f, "{value}"),
+            Value::Text(value) => write!(f, "{value:?}"),
+            Value::List(values) => write!(f, "[{}]", list(values)),
+            Value::Map(entries) => {
+                let entries = entries.iter().map(|(name, value)| format!("{name}: {value}"));
+                write!(f, "#{{{}}}", entries.collect::<Vec<_>>().join(", "))
+            }
+            Value::Other(value) => write!(f, "{value}"),
         }
     }
 }
@@ -63,62 +90,74 @@ impl fmt::Display for Value {
 pub struct Field {
     pub name: &'static str,
     pub bound: Bound,
+    /// What it holds: "a whole number".
+    pub kind: &'static str,
     pub doc: &'static str,
 }
 
-/// A number that an option can hold.
-pub trait Number: Sized {
-    fn from_value(value: &Value) -> Option<Self>;
-    fn kind() -> &'static str;
-}
-
-impl Number for f32 {
-    fn from_value(value: &Value) -> Option<f32> {
-        match value {
-            Value::Integer(value) => Some(*value as f32),
-            Value::Number(value) => Some(*value as f32),
-            Value::Other { .. } => None,
+impl Field {
+    /// The values that it may have, in words.
+    pub fn values(&self) -> String {
+        match self.bound {
+            Bound::Any => self.kind.to_owned(),
+            bound => format!("{}, {bound}", self.kind),
         }
     }
+}
 
+/// What an option can hold.
+pub trait Setting: Sized {
+    /// Reads a value; if it is of another kind, says of which it must be.
+    fn from_value(value: &Value) -> Result<Self, &'static str>;
+
+    /// Of which kind it must be.
     fn kind() -> &'static str {
-        "a number"
+        Self::from_value(&Value::Other(String::new())).err().unwrap_or_default()
     }
 }
 
-macro_rules! whole_numbers {
+macro_rules! numbers {
     ($($kind:ty)*) => {$(
-        impl Number for $kind {
-            fn from_value(value: &Value) -> Option<$kind> {
-                match value {
-                    Value::Integer(value) => <$kind>::try_from(*value).ok(),
-                    _ => None,
-                }
-            }
-
-            fn kind() -> &'static str {
-                "a whole number"
+        impl Setting for $kind {
+            fn from_value(value: &Value) -> Result<$kind, &'static str> {
+                value.as_number().map(|value| value as $kind).ok_or("a number")
             }
         }
     )*};
 }
 
-whole_numbers!(usize u64);
+macro_rules! whole_numbers {
+    ($($kind:ty)*) => {$(
+        impl Setting for $kind {
+            fn from_value(value: &Value) -> Result<$kind, &'static str> {
+                match value {
+                    Value::Integer(value) => <$kind>::try_from(*value).ok(),
+                    _ => None,
+                }
+                .ok_or("a whole number")
+            }
+        }
+    )*};
+}
+
+numbers!(f32 f64);
+whole_numbers!(usize u32 u64);
+
+impl Setting for bool {
+    fn from_value(value: &Value) -> Result<bool, &'static str> {
+        match value {
+            Value::Flag(value) => Ok(*value),
+            _ => Err("`true` or `false`"),
+        }
+    }
+}
 
 /// Checks and reads one value.
-pub fn read<T: Number>(name: &'static str, value: &Value, bound: Bound) -> Result<T> {
-    let refused = || Error::OptionOutOfRange { name, value: value.to_string(), bound: bound.to_string() };
-    let as_number = match value {
-        Value::Integer(value) => *value as f64,
-        Value::Number(value) => *value,
-        Value::Other { value, .. } => {
-            return Err(Error::OptionOfWrongKind { name, value: value.clone(), kind: T::kind() });
-        }
-    };
-    if !bound.allows(as_number) {
-        return Err(refused());
+pub fn read<T: Setting>(name: &'static str, value: &Value, bound: Bound) -> Result<T> {
+    if value.as_number().is_some_and(|number| !bound.allows(number)) {
+        return Err(Error::OptionOutOfRange { name, value: value.to_string(), bound: bound.to_string() });
     }
-    T::from_value(value).ok_or(Error::OptionOfWrongKind { name, value: value.to_string(), kind: T::kind() })
+    T::from_value(value).map_err(|kind| Error::OptionOfWrongKind { name, value: value.to_string(), kind })
 }
 
 /// Options that can be set by name.
@@ -131,20 +170,20 @@ pub trait Options: Default {
 }
 
 /// Declares a struct of options: each field is an `Option`, none unless it is given. `include name: Struct;` takes
-/// in the options of another such struct.
+/// in the options of other such structs.
 macro_rules! options {
     (
         $(#[$outer:meta])*
         pub struct $name:ident {
             $($(#[doc = $doc:literal])+ $field:ident: $kind:ty, $bound:expr;)*
-            $(include $included:ident: $group:ty;)?
+            $(include $included:ident: $group:ty;)*
         }
     ) => {
         $(#[$outer])*
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name {
             $($(#[doc = $doc])+ pub $field: Option<$kind>,)*
-            $(pub $included: $group,)?
+            $(pub $included: $group,)*
         }
 
         impl $crate::generate::options::Options for $name {
@@ -153,9 +192,10 @@ macro_rules! options {
                 let mut fields = vec![$($crate::generate::options::Field {
                     name: stringify!($field),
                     bound: $bound,
+                    kind: <$kind as $crate::generate::options::Setting>::kind(),
                     doc: concat!($($doc),+).trim_ascii(),
                 }),*];
-                $(fields.extend(<$group>::fields());)?
+                $(fields.extend(<$group>::fields());)*
                 fields
             }
 
@@ -169,7 +209,7 @@ macro_rules! options {
                 }
                 $(if <$group>::fields().iter().any(|field| field.name == name) {
                     return self.$included.set(name, value);
-                })?
+                })*
                 Err($crate::error::Error::UnknownOption {
                     name: name.to_owned(),
                     known: Self::fields().iter().map(|field| field.name).collect(),

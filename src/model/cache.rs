@@ -44,6 +44,11 @@ impl Cache {
         self.len = self.len.min(len);
     }
 
+    /// A copy that goes its own way. Only what has been read is copied.
+    pub fn fork(&self) -> Cache {
+        Cache { layers: self.layers.iter().map(|layer| layer.fork(self.len)).collect(), len: self.len }
+    }
+
     /// Counts positions as read, once every layer has them.
     pub(super) fn advance(&mut self, positions: usize) {
         self.len += positions;
@@ -55,6 +60,19 @@ impl Cache {
 }
 
 impl LayerCache {
+    fn fork(&self, len: usize) -> LayerCache {
+        let LayerCache { heads, size, .. } = *self;
+        let copy = |from: &[f32]| {
+            let mut to = vec![0.0; from.len()];
+            let head = from.len() / heads;
+            for (from, to) in from.chunks_exact(head).zip(to.chunks_exact_mut(head)) {
+                to[..len * size].copy_from_slice(&from[..len * size]);
+            }
+            to
+        };
+        LayerCache { keys: copy(&self.keys), values: copy(&self.values), heads, size }
+    }
+
     /// Takes the keys and values out of `qkv` [new positions, 3 · width] as positions `past ..`, and gives each
     /// head what it looks at: all positions up to the last new one.
     pub(super) fn extend(&mut self, qkv: &[f32], past: usize) -> Vec<Head<'_>> {

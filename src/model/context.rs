@@ -48,6 +48,12 @@ impl Context {
         Ok(distribution)
     }
 
+    /// A copy that goes its own way, so that two continuations of a text share what was read before them.
+    pub fn fork(&self) -> Context {
+        let Context { model, ids, cache, last } = self;
+        Context { model: model.clone(), ids: ids.clone(), cache: cache.fork(), last: last.clone() }
+    }
+
     /// How many positions are in the cache.
     pub fn len(&self) -> usize {
         self.ids.len()

@@ -10,11 +10,13 @@ pub mod html;
 pub mod label;
 pub mod number;
 mod prose;
+pub mod shade;
 pub mod table;
 pub mod text;
 
-pub use chart::{Bar, BarChart, Chart};
+pub use chart::{Bar, BarChart, Chart, TreeChart, Twig};
 pub use label::label;
+pub use shade::Shaded;
 pub use table::{Align, Cell, Column, Table};
 pub use text::TextStyle;
 
@@ -33,6 +35,8 @@ pub enum Output {
     /// Prose in Markdown.
     Markdown(String),
     Table(Table),
+    /// Text whose pieces have backgrounds.
+    Shaded(Shaded),
     Chart(Chart),
 }
 
@@ -44,6 +48,7 @@ impl Output {
             Output::Text(text) | Output::Stream(text) => text.clone(),
             Output::Markdown(source) => text::markdown(source, style),
             Output::Table(table) => table.text(style),
+            Output::Shaded(shaded) => shaded.text(style),
             Output::Chart(chart) => chart.text(style),
         }
     }
@@ -53,6 +58,7 @@ impl Output {
     pub fn html(&self) -> Option<String> {
         match self {
             Output::Table(table) => Some(table.html()),
+            Output::Shaded(shaded) => Some(shaded.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
@@ -63,6 +69,7 @@ impl Output {
         match self {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
+            Output::Shaded(shaded) => Some(shaded.html()),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
     }

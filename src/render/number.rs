@@ -53,6 +53,11 @@ pub fn number(value: f64, decimals: usize) -> String {
     }
 }
 
+/// The shortest decimal that is this `f32`, instead of the sixteen digits of its neighbour in `f64`.
+pub fn shortest(value: f32) -> f64 {
+    value.to_string().parse().unwrap_or(f64::NAN)
+}
+
 fn special(value: f64) -> String {
     match value {
         f64::INFINITY => "∞".into(),

@@ -6,12 +6,17 @@ use serde_json::{Value, json};
 use super::bindings::values;
 use super::state::State;
 use crate::analyse::next_token::{self, Candidate, NextToken};
+use crate::analyse::samples::Samples;
+use crate::analyse::steps;
 use crate::analyse::tokenization;
+use crate::analyse::xray::XRay;
 use crate::error::{Error, Result};
 use crate::generate::Generation;
+use crate::generate::tree::Tree;
 use crate::hub::{ListedModel, Place};
 use crate::model::Model;
-use crate::render::{Cell, Chart, Column, Output, Table};
+use crate::render::number::shortest;
+use crate::render::{Cell, Chart, Column, Output, Shaded, Table, TextStyle, TreeChart};
 use crate::tokenizer::Tokens;
 
 /// Rows that a distribution shows when nobody says how many.
@@ -27,6 +32,12 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(Output::Text(generation.tokens.text()));
+    }
+    if let Some(shaded) = value.read_lock::<Shaded>() {
+        return Some(Output::Shaded(shaded.clone()));
+    }
+    if let Some(tree) = value.read_lock::<Tree>() {
+        return Some(Output::Text(tree_chart(&tree).text(&TextStyle::plain(100))));
     }
     Some(match table(value, None) {
         Ok(table) => Output::Table(table),
@@ -51,10 +62,16 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
         return Ok(tokenization::table(&tokens));
     }
     if let Some(generation) = value.read_lock::<Generation>() {
-        return Ok(tokenization::table(&generation.tokens));
+        return Ok(steps::table(&generation));
     }
     if let Some(next) = value.read_lock::<NextToken>() {
         return Ok(next.table(n.unwrap_or(ROWS)));
+    }
+    if let Some(xray) = value.read_lock::<XRay>() {
+        return Ok(xray.table());
+    }
+    if let Some(samples) = value.read_lock::<Samples>() {
+        return Ok(samples.table());
     }
     if let Some(candidate) = value.read_lock::<Candidate>() {
         return Ok(next_token::table(std::slice::from_ref(&candidate)));
@@ -179,6 +196,11 @@ fn megabytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
 }
 
+fn tree_chart(tree: &Tree) -> TreeChart {
+    let is_counted = tree.branches.iter().any(|branch| branch.count.is_some());
+    crate::analyse::tree::chart(tree, if is_counted { "Where the texts part" } else { "Continuations" })
+}
+
 /// A chart of a value. Fails on one that has none.
 pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     if let Some(chart) = value.read_lock::<Chart>() {
@@ -186,6 +208,18 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     }
     if let Some(next) = value.read_lock::<NextToken>() {
         return Ok(next.chart(n));
+    }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        return Ok(steps::chart(&generation));
+    }
+    if let Some(xray) = value.read_lock::<XRay>() {
+        return Ok(xray.chart(n));
+    }
+    if let Some(tree) = value.read_lock::<Tree>() {
+        return Ok(Chart::Tree(tree_chart(&tree)));
+    }
+    if let Some(samples) = value.read_lock::<Samples>() {
+        return Ok(Chart::Tree(tree_chart(&crate::analyse::tree::of_samples(&samples.runs))));
     }
     if let Some(candidates) = value.read_lock::<Array>().and_then(|array| candidates(&array)) {
         return Ok(next_token::chart("Next tokens", None, &candidates[..n.min(candidates.len())]));
@@ -245,7 +279,7 @@ pub fn json(value: &Dynamic) -> Value {
     }
     if let Some(next) = value.read_lock::<NextToken>() {
         let probabilities: Vec<Value> =
-            next.distribution.probabilities().iter().map(|p| shortest(*p)).collect();
+            next.distribution.probabilities().iter().map(|p| shortest(*p).into()).collect();
         return json!({ "text": next.text, "probabilities": probabilities });
     }
     if let Some(candidate) = value.read_lock::<Candidate>() {
@@ -259,6 +293,8 @@ pub fn json(value: &Dynamic) -> Value {
             "tokens": tokens_json(&generation.tokens),
             "seed": generation.seed,
             "stopped": generation.stopped.to_string(),
+            "score": generation.score.map(shortest),
+            "steps": steps::json(&generation),
         });
     }
     if let Some(table) = value.read_lock::<Table>() {
@@ -277,11 +313,6 @@ pub fn json(value: &Dynamic) -> Value {
         });
     }
     value.to_string().into()
-}
-
-/// The shortest decimal that is this `f32`, instead of the sixteen digits of its neighbour in `f64`.
-fn shortest(value: f32) -> Value {
-    value.to_string().parse::<f64>().map_or(Value::Null, Value::from)
 }
 
 fn tokens_json(tokens: &Tokens) -> Value {

@@ -97,7 +97,8 @@ impl State {
     /// What comes after these tokens.
     pub fn next(&self, tokens: &Tokens) -> Result<NextToken> {
         let distribution = self.with_context(|context| context.read(tokens.ids(), &self.interrupt))?;
-        Ok(NextToken { distribution, tokenizer: tokens.tokenizer().clone(), text: tokens.text() })
+        let tokenizer = Some(tokens.tokenizer().clone());
+        Ok(NextToken { distribution, tokenizer, text: tokens.text(), rules: Vec::new() })
     }
 
     /// The place for a file that a script writes: a plain path below the output folder.

@@ -3,6 +3,7 @@
 mod check;
 mod checkpoints;
 mod helpers;
+mod generate;
 mod hub;
 mod lessons;
 mod mirror;

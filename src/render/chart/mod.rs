@@ -8,8 +8,10 @@ mod bars;
 mod font;
 mod scene;
 mod terminal;
+mod tree;
 
 pub use bars::{Bar, BarChart};
+pub use tree::{TreeChart, Twig};
 
 use crate::error::Result;
 use crate::render::text::TextStyle;
@@ -22,6 +24,7 @@ pub const SCALE: f64 = 2.0;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Chart {
     Bars(BarChart),
+    Tree(TreeChart),
 }
 
 impl Chart {
@@ -46,6 +49,7 @@ impl Chart {
     pub fn text(&self, style: &TextStyle) -> String {
         match self {
             Chart::Bars(chart) => chart.text(style),
+            Chart::Tree(chart) => chart.text(style),
         }
     }
 
@@ -53,13 +57,21 @@ impl Chart {
     pub fn title(&self) -> &str {
         match self {
             Chart::Bars(chart) => &chart.title,
+            Chart::Tree(chart) => &chart.title,
         }
     }
 
     fn scene(&self) -> Result<Scene> {
         match self {
             Chart::Bars(chart) => chart.scene(),
+            Chart::Tree(chart) => chart.scene(),
         }
+    }
+}
+
+impl From<TreeChart> for Chart {
+    fn from(chart: TreeChart) -> Self {
+        Chart::Tree(chart)
     }
 }
 

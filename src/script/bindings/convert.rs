@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::generate::options::{Options, Value};
 use crate::script::state::State;
-use crate::tokenizer::Tokens;
+use crate::tokenizer::{Tokenizer, Tokens};
 
 /// A text, cut into tokens now, or tokens as they are.
 pub fn tokens(state: &State, value: Dynamic, function: &'static str) -> Result<Tokens> {
@@ -60,19 +60,19 @@ pub fn ids(state: &State, value: Dynamic, function: &'static str) -> Result<Toke
     }
 }
 
-/// A token given by its id or by its text, which must be one token.
-pub fn token(tokenizer: &crate::tokenizer::Tokenizer, value: Dynamic, function: &'static str) -> Result<u32> {
+/// A token given by its id or by its text, which must be one token. Without a tokenizer only ids are known.
+pub fn token(tokenizer: Option<&Tokenizer>, value: Dynamic, function: &'static str) -> Result<u32> {
     if let Ok(id) = value.as_int() {
-        let outside = || Error::IdOutsideVocabulary { id, size: tokenizer.vocabulary_size() };
-        return u32::try_from(id).map_err(|_| outside());
-    }
-    if !value.is_string() {
-        return Err(Error::WrongArgument {
-            function,
-            expected: "an id or a token's text",
-            found: kind(&value),
+        // One that is too large is refused by the distribution, which knows how many there are.
+        return u32::try_from(id).map_err(|_| Error::IdOutsideVocabulary {
+            id,
+            size: tokenizer.map_or(0, Tokenizer::vocabulary_size),
         });
     }
+    let Some(tokenizer) = tokenizer.filter(|_| value.is_string()) else {
+        let expected = "an id or a token's text";
+        return Err(Error::WrongArgument { function, expected, found: kind(&value) });
+    };
     let text = value.cast::<ImmutableString>();
     match tokenizer.tokenize(&text).ids() {
         [id] => Ok(*id),
@@ -94,14 +94,35 @@ pub fn count(n: i64, name: &'static str) -> Result<usize> {
 pub fn options<O: Options>(map: Map) -> Result<O> {
     let mut options = O::default();
     for (name, value) in map {
-        let value = match (value.as_int(), value.as_float()) {
-            (Ok(integer), _) => Value::Integer(integer),
-            (_, Ok(number)) => Value::Number(number),
-            _ => Value::Other { value: super::values::format(&value), kind: kind(&value) },
-        };
-        options.set(&name, &value)?;
+        options.set(&name, &option(&value))?;
     }
     Ok(options)
+}
+
+/// A script's value as an option's.
+fn option(value: &Dynamic) -> Value {
+    if let Ok(integer) = value.as_int() {
+        return Value::Integer(integer);
+    }
+    if let Ok(number) = value.as_float() {
+        return Value::Number(number);
+    }
+    if let Ok(flag) = value.as_bool() {
+        return Value::Flag(flag);
+    }
+    if value.is_string() {
+        return Value::Text(value.to_string());
+    }
+    if let Some(array) = value.read_lock::<Array>() {
+        return Value::List(array.iter().map(option).collect());
+    }
+    if let Some(map) = value.read_lock::<Map>() {
+        return Value::Map(map.iter().map(|(name, value)| (name.to_string(), option(value))).collect());
+    }
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return Value::List(tokens.ids().iter().map(|id| Value::Integer((*id).into())).collect());
+    }
+    Value::Other(super::values::format(value))
 }
 
 /// What a value is, as a script's writer would say.

@@ -4,21 +4,41 @@ use rhai::plugin::*;
 
 #[export_module]
 pub mod bindings {
-    use rhai::{Dynamic, Map, NativeCallContext};
+    use rhai::{Array, Dynamic, Map, NativeCallContext};
 
     use super::super::{Answer, convert, raise};
+    use crate::analyse::steps;
+    use crate::error::Error;
+    use crate::generate::options::{Field, Options};
+    use crate::generate::stream::WholeCharacters;
     use crate::generate::{self, GenerateOptions, Generation};
+    use crate::render::{Column, Output, Shaded, Table};
     use crate::script::state::State;
     use crate::script::{Event, Unit};
     use crate::tokenizer::Tokens;
 
     /// Continues a text, token by token; takes a text or `Tokens`.
     ///
-    /// Without sampling options the likeliest token is taken at each step (greedy). Options: `max_length` (tokens of
-    /// the whole text, prompt included), `max_new_tokens` (tokens to append; it wins, and is 20 if neither is given);
-    /// `temperature` (above 0), `top_k` (at least 1), `top_p` (above 0, at most 1) and `seed` make it draw each token
-    /// instead. It stops early at the end of a text, or when interrupted, and returns what there is. The result has
-    /// the fields `text`, `tokens`, `prompt`, `seed` and `stopped`.
+    /// Without sampling options the likeliest token is taken at each step (greedy). It stops early at the end of a
+    /// text, or when interrupted, and returns what there is. Names and meanings are those of transformers.
+    ///
+    /// `options()` lists all of them with their bounds.
+    ///
+    /// - How long: `max_length` (tokens of the whole text, prompt included), `max_new_tokens` (tokens to append; it
+    ///   wins, and is 20 if neither is given), `min_length`, `min_new_tokens`, `stop` (texts), `eos` (tokens).
+    /// - To draw each token: `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `epsilon_cutoff`, `eta_cutoff`,
+    ///   `order` and `seed`, as `sample` explains them.
+    /// - To change the logits: `guidance_scale` (above 0; with `negative_prompt`), `sequence_bias` (text to number),
+    ///   `repetition_penalty` (above 0), `no_repeat_ngram_size` (at least 1), `bad_words`, `forced_eos`,
+    ///   `exponential_decay_length_penalty` (`[start, factor]`), `suppress_tokens`, `begin_suppress_tokens`.
+    /// - Beam search: `num_beams`, `length_penalty` (1), `early_stopping` (`true`, `false`, `"never"`),
+    ///   `num_return_sequences`.
+    ///
+    /// The rules apply in the order in which they are named here: first those that change the logits, then those
+    /// that draw. Fails on options that are unknown, out of bounds or contradict each other. The result has the
+    /// fields `text`, `continuation`, `tokens`, `prompt`, `seed` and `stopped`, and knows its steps: `steps` is the
+    /// table "Input | Choice 1 … 5", `shaded` the text with a background for each token, `chart` of it a bar for
+    /// each, `table` of it the numbers; of a beam search there are `sequences`, `score` and `tree`.
     ///
     /// ```rhai
     /// let story = generate("Once upon a time", #{ max_new_tokens: 5 });
@@ -30,7 +50,7 @@ pub mod bindings {
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
         let prompt = convert::tokens(&state, text, "generate").map_err(raise)?;
         let mut begun = false;
-        let progress = |_: &generate::Step, total: usize| {
+        let progress = |_: Option<&generate::Step>, total: usize| {
             if !std::mem::replace(&mut begun, true) {
                 let what = "generating".to_owned();
                 state.emit(Event::Started { what, total: total as u64, unit: Unit::Tokens });
@@ -54,6 +74,99 @@ pub mod bindings {
     #[rhai_fn(name = "generate", return_raw)]
     pub fn generate(context: NativeCallContext, text: Dynamic) -> Answer<Generation> {
         generate_with(context, text, Map::new())
+    }
+
+    /// Every option of `generate`: its name, the values that it may have, and what it does.
+    ///
+    /// ```rhai
+    /// options()
+    /// ```
+    pub fn options() -> Table {
+        let row = |field: Field| [field.name.to_owned(), field.values(), field.doc.to_owned()];
+        Table::new(["option", "must be", "what it does"].map(Column::left))
+            .rows(GenerateOptions::fields().into_iter().map(row))
+    }
+
+    /// Continues a text and writes it as it comes, a token at a time; takes what `generate` takes.
+    ///
+    /// A character that takes two tokens is written when it is whole. Beam search cannot be watched: its text is
+    /// known only at the end. The result is that of `generate`; end the cell with `;` so that it is not shown again.
+    ///
+    /// ```rhai
+    /// stream("Once upon a time", #{ max_new_tokens: 5 });
+    /// ```
+    #[rhai_fn(name = "stream", return_raw)]
+    pub fn stream_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Generation> {
+        let state = State::of(&context);
+        let options: GenerateOptions = convert::options(options).map_err(raise)?;
+        let prompt = convert::tokens(&state, text, "stream").map_err(raise)?;
+        if options.beams.num_beams.is_some_and(|beams| beams > 1) {
+            let reason = "a search knows its text only at the end";
+            return Err(raise(Error::OptionsClash { name: "num_beams", other: "stream", reason }));
+        }
+        let mut whole = WholeCharacters::default();
+        let write = |text: String| state.output(Output::Stream(text));
+        let mut begun = false;
+        let generation = state.with_context(|context| {
+            generate::generate(context, &prompt, &options, &state.interrupt, |step, _| {
+                if !std::mem::replace(&mut begun, true) {
+                    write(whole.push(&prompt.bytes()));
+                }
+                let piece = step.map(|step| prompt.tokenizer().piece(step.id)).unwrap_or_default();
+                write(whole.push(&piece));
+            })
+        });
+        if begun {
+            write(whole.finish() + "\n");
+        }
+        let generation = generation.map_err(raise)?;
+        if generation.stopped == generate::Stopped::Interrupted {
+            // The text so far is the answer; only this call was to stop.
+            state.interrupt.clear();
+        }
+        Ok(generation)
+    }
+
+    #[rhai_fn(name = "stream", return_raw)]
+    pub fn stream(context: NativeCallContext, text: Dynamic) -> Answer<Generation> {
+        stream_with(context, text, Map::new())
+    }
+
+    /// The step table: what each step read, and the five likeliest tokens to follow it; `◂` was chosen.
+    #[rhai_fn(get = "steps", pure)]
+    pub fn get_steps(generation: &mut Generation) -> Table {
+        steps::choices(generation)
+    }
+
+    /// The text with each new token on a background that says how likely it was.
+    #[rhai_fn(get = "shaded", pure)]
+    pub fn get_shaded(generation: &mut Generation) -> Shaded {
+        steps::shaded(generation)
+    }
+
+    /// All texts that a beam search returned, the best first; of another generation, itself alone.
+    #[rhai_fn(get = "sequences", pure)]
+    pub fn get_sequences(generation: &mut Generation) -> Array {
+        let best = Generation { others: Vec::new(), ..generation.clone() };
+        std::iter::once(best).chain(generation.others.iter().cloned()).map(Dynamic::from).collect()
+    }
+
+    /// What a beam search ranks by: the sum of log-probabilities over length; nothing without beams.
+    #[rhai_fn(get = "score", pure)]
+    pub fn get_score(generation: &mut Generation) -> Dynamic {
+        generation.score.map_or(Dynamic::UNIT, |score| Dynamic::from_float(f64::from(score)))
+    }
+
+    /// The raw probability of each new token, as an array.
+    #[rhai_fn(get = "probabilities", pure)]
+    pub fn get_probabilities(generation: &mut Generation) -> Array {
+        generation.steps.iter().map(|step| Dynamic::from_float(f64::from(step.p))).collect()
+    }
+
+    /// What was appended to the prompt, as text.
+    #[rhai_fn(get = "continuation", pure)]
+    pub fn get_continuation(generation: &mut Generation) -> String {
+        generation.tokens.slice(generation.prompt.len()..generation.tokens.len()).text()
     }
 
     /// The whole text, prompt included.
@@ -80,7 +193,7 @@ pub mod bindings {
         generation.seed.map_or(Dynamic::UNIT, |seed| Dynamic::from_int(seed as i64))
     }
 
-    /// Why it stopped: `"length"`, `"end of text"` or `"interrupted"`.
+    /// Why it stopped: `"length"`, `"end of text"`, `"stop text"` or `"interrupted"`.
     #[rhai_fn(get = "stopped", pure)]
     pub fn get_stopped(generation: &mut Generation) -> String {
         generation.stopped.to_string()

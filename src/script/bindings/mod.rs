@@ -6,6 +6,7 @@ mod helping;
 mod loading;
 mod predicting;
 mod showing;
+mod stepping;
 mod tokenizing;
 pub mod values;
 
@@ -39,6 +40,11 @@ pub const TOPICS: &[Topic] = &[
         name: "generating",
         about: "continuing a text",
         module: || exported_module!(generating::bindings),
+    },
+    Topic {
+        name: "stepping",
+        about: "looking into a choice, many texts at once, writing by hand",
+        module: || exported_module!(stepping::bindings),
     },
     Topic {
         name: "showing",

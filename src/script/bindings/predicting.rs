@@ -2,12 +2,29 @@
 
 use rhai::plugin::*;
 
+use crate::analyse::next_token::NextToken;
+use crate::generate::SamplingOptions;
+
+/// A distribution after one sampling rule.
+fn one_rule(
+    next: &NextToken,
+    name: &'static str,
+    value: rhai::Dynamic,
+) -> Result<NextToken, Box<rhai::EvalAltResult>> {
+    let map = rhai::Map::from([(name.into(), value)]);
+    let options: SamplingOptions = super::convert::options(map).map_err(super::raise)?;
+    let processors = options.processors(next.distribution.len()).map_err(super::raise)?;
+    next.processed(&processors).map_err(super::raise)
+}
+
 #[export_module]
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
     use super::super::{Answer, convert, raise};
+    use super::one_rule;
     use crate::analyse::next_token::{Candidate, NextToken};
+    use crate::error::Error;
     use crate::generate::{Sampler, SamplingOptions};
     use crate::script::state::State;
 
@@ -71,9 +88,11 @@ pub mod bindings {
 
     /// Draws the id of a next token by its probability; takes a text, `Tokens` or a distribution.
     ///
-    /// The options `temperature` (above 0), `top_k` (at least 1) and `top_p` (above 0, at most 1) change the
-    /// distribution first, in this order; with `seed` the same token is drawn every time. Nothing is left out unless
-    /// an option says so.
+    /// The options `temperature` (above 0), `top_k` (1 to the size of the vocabulary), `top_p` (above 0, at most 1),
+    /// `min_p` (0 to 1), `typical_p` (above 0, at most 1), `epsilon_cutoff` and `eta_cutoff` (above 0, below 1)
+    /// change the distribution first, in this order or in that of `order: [...]`; with `seed` the same token is drawn
+    /// every time, on every machine; torch draws others with that seed. Nothing is left out unless an option says so: transformers keeps only the 50 likeliest tokens when
+    /// `top_k` is not given, this program keeps all.
     ///
     /// ```rhai
     /// let probs = next_probs("Once upon a time");
@@ -83,7 +102,9 @@ pub mod bindings {
     pub fn sample_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<i64> {
         let options: SamplingOptions = convert::options(options).map_err(raise)?;
         let next = convert::distribution(&State::of(&context), text, "sample").map_err(raise)?;
-        let id = Sampler::new(&options).draw(&next.distribution).map_err(raise)?;
+        let processors = options.processors(next.distribution.len()).map_err(raise)?;
+        let processed = next.processed(&processors).map_err(raise)?;
+        let id = Sampler::new(&options).draw(&processed.distribution).map_err(raise)?;
         Ok(id.into())
     }
 
@@ -100,7 +121,7 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn p(next: &mut NextToken, token: Dynamic) -> Answer<f64> {
-        let id = convert::token(&next.tokenizer, token, "p").map_err(raise)?;
+        let id = convert::token(next.tokenizer.as_ref(), token, "p").map_err(raise)?;
         Ok(f64::from(next.distribution.p(id).map_err(raise)?))
     }
 
@@ -112,8 +133,114 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw, pure)]
     pub fn rank(next: &mut NextToken, token: Dynamic) -> Answer<i64> {
-        let id = convert::token(&next.tokenizer, token, "rank").map_err(raise)?;
+        let id = convert::token(next.tokenizer.as_ref(), token, "rank").map_err(raise)?;
         Ok(next.distribution.rank(id).map_err(raise)? as i64)
+    }
+
+    /// A distribution from given logits, one for each id: to try every rule on a few numbers, without a model.
+    ///
+    /// Fails if there are none, or one is no number.
+    ///
+    /// ```rhai
+    /// distribution([2.0, 1.0, 0.0]).top_k(2)
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn distribution(logits: Array) -> Answer<NextToken> {
+        let number = |value: &Dynamic| {
+            let whole = value.as_int().map(|value| value as f32);
+            let found = convert::kind(value);
+            let wrong =
+                Error::WrongArgument { function: "distribution", expected: "an array of numbers", found };
+            whole.or(value.as_float().map(|value| value as f32)).map_err(|_| raise(wrong))
+        };
+        let logits = logits.iter().map(number).collect::<Answer<Vec<f32>>>()?;
+        NextToken::of_logits(logits).map_err(raise)
+    }
+
+    /// The distribution with all logits divided by a number: below 1 sharpens, above 1 flattens.
+    ///
+    /// Above 0.
+    ///
+    /// ```rhai
+    /// distribution([2.0, 1.0, 0.0]).temperature(0.5).p(0) > 0.8
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn temperature(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "temperature", value)
+    }
+
+    /// The distribution with only the k likeliest tokens left, and those that tie with the k-th.
+    ///
+    /// At least 1, at most the size of the vocabulary.
+    ///
+    /// ```rhai
+    /// next_probs("Once upon a time").temperature(0.8).top_k(40).top(3)
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn top_k(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "top_k", value)
+    }
+
+    /// The distribution with only the likeliest tokens left that together have this probability.
+    ///
+    /// Above 0, at most 1.
+    ///
+    /// ```rhai
+    /// distribution([2.0, 1.0, 0.0]).top_p(0.6).top(3).len() == 1
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn top_p(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "top_p", value)
+    }
+
+    /// The distribution with only the tokens left that are at least this share as likely as the likeliest.
+    ///
+    /// 0 to 1.
+    ///
+    /// ```rhai
+    /// distribution([2.0, 1.0, 0.0]).min_p(0.3).top(3).len() == 2
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn min_p(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "min_p", value)
+    }
+
+    /// The distribution with only the tokens left whose surprisal is nearest to the expected one.
+    ///
+    /// They together have this probability; the likeliest token may be among those left out.
+    ///
+    /// Above 0, at most 1.
+    ///
+    /// ```rhai
+    /// distribution([3.0, 1.0, 1.0, 1.0, 1.0]).typical_p(0.3)
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn typical_p(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "typical_p", value)
+    }
+
+    /// The distribution without the tokens that are less likely than this.
+    ///
+    /// Above 0, below 1.
+    ///
+    /// ```rhai
+    /// distribution([2.0, 1.0, 0.0]).epsilon_cutoff(0.1).top(3).len() == 2
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn epsilon_cutoff(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "epsilon_cutoff", value)
+    }
+
+    /// The distribution without the tokens that are less likely than this, or than less where it is flat.
+    ///
+    /// Above 0, below 1.
+    ///
+    /// ```rhai
+    /// distribution([2.0, 1.0, 0.0]).eta_cutoff(0.1)
+    /// ```
+    #[rhai_fn(return_raw, pure)]
+    pub fn eta_cutoff(next: &mut NextToken, value: Dynamic) -> Answer<NextToken> {
+        one_rule(next, "eta_cutoff", value)
     }
 
     /// How many tokens the distribution is over.

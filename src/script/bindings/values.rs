@@ -6,11 +6,15 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, Map, Module};
 
 use crate::analyse::next_token::{Candidate, NextToken};
+use crate::analyse::samples::Samples;
+use crate::analyse::stepper::Stepper;
+use crate::analyse::xray::XRay;
 use crate::error::Error;
 use crate::generate::Generation;
+use crate::generate::tree::Tree;
 use crate::model::Model;
 use crate::render::number::percent;
-use crate::render::{Chart, Table, label};
+use crate::render::{Chart, Shaded, Table, label};
 use crate::tokenizer::Tokens;
 
 /// Declares each type that scripts see: its name, and how a value of it is written in a line.
@@ -56,6 +60,11 @@ types! {
         format!("{} `{}` {}", candidate.id, label(&candidate.piece), percent(f64::from(candidate.p)))
     };
     Generation, "Generation", |generation| generation.tokens.text();
+    XRay, "XRay", |xray| format!("XRay of {} rules", xray.stages.len() - 1);
+    Samples, "Samples", |samples| format!("Samples: {} texts", samples.runs.len());
+    Tree, "Tree", |tree| format!("Tree of {} branches", tree.branches.len());
+    Stepper, "Stepper", |stepper| stepper.tokens().map_or_else(|error| error.to_string(), |t| t.text());
+    Shaded, "Shaded", |shaded| shaded.pieces.iter().map(|(text, _)| text.as_str()).collect::<String>();
     Model, "Model", |model| format!("Model {}", model.name());
     Chart, "Chart", |chart| format!("Chart “{}”", chart.title());
     Table, "Table", |table| format!("Table of {} rows", table.rows.len());

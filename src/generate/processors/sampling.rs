@@ -1,0 +1,124 @@
+//! Rules that see only one row of logits. Each leaves at least `least` tokens; a token that is excluded has -∞.
+
+use super::context::log_softmax;
+
+/// Divides all logits: below 1 sharpens, above 1 flattens (Ackley, Hinton & Sejnowski 1985). Above 0.
+pub fn scale(logits: &mut [f32], temperature: f32) {
+    let temperature = temperature.max(f32::MIN_POSITIVE);
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    // So near to 0 that a quotient overflows, only differences can be divided.
+    let shift = if (highest / temperature).is_finite() { 0.0 } else { highest };
+    logits.iter_mut().for_each(|logit| *logit = (*logit - shift) / temperature);
+}
+
+/// Keeps the k likeliest tokens, and any that tie with the k-th (Fan, Lewis & Dauphin 2018). At least 1.
+pub fn keep_top_k(logits: &mut [f32], k: usize, least: usize) {
+    let limit = nth_highest(logits, k.max(least));
+    exclude(logits, |logit| logit < limit);
+}
+
+/// Keeps the likeliest tokens that together have at least the probability p (Holtzman et al. 2020): the least
+/// likely ones are left out while their sum, in `f32`, stays at or below 1 - p. Above 0, at most 1.
+///
+/// Of equal tokens at the limit those with the lower ids are left out first, as a stable sort orders them.
+pub fn keep_top_p(logits: &mut [f32], p: f64, least: usize) {
+    let limit = (1.0 - p) as f32;
+    let probabilities = softmax(logits);
+    let keys = ascending(logits);
+    let others = keys.len().saturating_sub(least.max(1));
+    let mut sum = 0.0f32;
+    for id in keys.into_iter().take(others) {
+        sum += probabilities[id];
+        if sum > limit {
+            break;
+        }
+        logits[id] = f32::NEG_INFINITY;
+    }
+}
+
+/// Keeps the tokens whose probability is at least this share of the likeliest one's (Nguyen et al. 2024). 0 to 1.
+pub fn keep_min_p(logits: &mut [f32], share: f32, least: usize) {
+    let probabilities = softmax(logits);
+    let limit = share * probabilities.iter().copied().fold(0.0, f32::max);
+    exclude_unlikely(logits, &probabilities, limit, least);
+}
+
+/// Keeps the tokens whose surprisal is nearest to the expected one, until they have the given mass (Meister et al.
+/// 2023, locally typical sampling). The likeliest token may be left out. Above 0, below 1.
+pub fn keep_typical(logits: &mut [f32], mass: f64, least: usize) {
+    let mut log_probabilities = logits.to_vec();
+    log_softmax(&mut log_probabilities);
+    let term = |log: &f32| if log.is_finite() { f64::from(log.exp()) * f64::from(*log) } else { 0.0 };
+    let entropy = -log_probabilities.iter().map(term).sum::<f64>() as f32;
+    let distance: Vec<f32> = log_probabilities.iter().map(|log| (-log - entropy).abs()).collect();
+    let order = ascending(&distance);
+    let mass = mass as f32;
+    let mut sum = 0.0f32;
+    let reached = order.iter().position(|id| {
+        sum += log_probabilities[*id].exp();
+        sum >= mass
+    });
+    let last = reached.unwrap_or(order.len() - 1).max(least - 1).min(order.len() - 1);
+    let limit = distance[order[last]];
+    logits.iter_mut().zip(distance).filter(|(_, distance)| *distance > limit).for_each(|(logit, _)| {
+        *logit = f32::NEG_INFINITY;
+    });
+}
+
+/// Leaves out the tokens of a probability below the cutoff (Hewitt, Manning & Liang 2022). Above 0, below 1.
+pub fn cut_epsilon(logits: &mut [f32], cutoff: f32, least: usize) {
+    let probabilities = softmax(logits);
+    exclude_unlikely(logits, &probabilities, cutoff, least);
+}
+
+/// As epsilon, with a cutoff that falls when the distribution is flat: min(ε, √ε · e^-entropy), entropy in nats
+/// (Hewitt, Manning & Liang 2022). Above 0, below 1.
+pub fn cut_eta(logits: &mut [f32], cutoff: f32, least: usize) {
+    let probabilities = softmax(logits);
+    let term = |p: &f32| if *p > 0.0 { f64::from(*p) * f64::from(*p).ln() } else { 0.0 };
+    let entropy = -probabilities.iter().map(term).sum::<f64>();
+    let limit = cutoff.min(cutoff.sqrt() * (-entropy).exp() as f32);
+    exclude_unlikely(logits, &probabilities, limit, least);
+}
+
+fn exclude_unlikely(logits: &mut [f32], probabilities: &[f32], limit: f32, least: usize) {
+    let kept = nth_highest(logits, least);
+    for (logit, p) in logits.iter_mut().zip(probabilities) {
+        if *p < limit && *logit < kept {
+            *logit = f32::NEG_INFINITY;
+        }
+    }
+}
+
+/// The value of rank n, or the lowest if there are fewer.
+fn nth_highest(logits: &[f32], n: usize) -> f32 {
+    let mut values = logits.to_vec();
+    let index = n.clamp(1, values.len()) - 1;
+    *values.select_nth_unstable_by(index, |a, b| b.total_cmp(a)).1
+}
+
+/// The indices of all finite values, the lowest value first, equal ones in their order.
+fn ascending(values: &[f32]) -> Vec<usize> {
+    // Value and index in one integer: sorting those is several times faster than comparing through an index.
+    let key = |(index, value): (usize, &f32)| {
+        let bits = (value + 0.0).to_bits();
+        let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+        u64::from(ordered) << 32 | index as u64
+    };
+    let finite = values.iter().enumerate().filter(|(_, value)| value.is_finite());
+    let mut keys: Vec<u64> = finite.map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| (key & 0xFFFF_FFFF) as usize).collect()
+}
+
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let mut row: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    let total = row.iter().map(|p| f64::from(*p)).sum::<f64>() as f32;
+    row.iter_mut().for_each(|p| *p /= total);
+    row
+}
+
+fn exclude(logits: &mut [f32], is_excluded: impl Fn(f32) -> bool) {
+    logits.iter_mut().filter(|logit| is_excluded(**logit)).for_each(|logit| *logit = f32::NEG_INFINITY);
+}

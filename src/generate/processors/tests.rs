@@ -1,0 +1,66 @@
+use super::*;
+
+fn kept(processor: Processor, logits: &[f32]) -> Vec<usize> {
+    let mut logits = logits.to_vec();
+    processor.apply(&mut logits, &Seen::default());
+    (0..logits.len()).filter(|id| logits[*id] > f32::NEG_INFINITY).collect()
+}
+
+#[test]
+fn ties_at_the_kth_value_are_kept() {
+    assert_eq!(kept(Processor::TopK(2), &[1.0, 3.0, 2.0, 2.0]), [1, 2, 3]);
+    assert_eq!(kept(Processor::TopK(9), &[1.0, 2.0]), [0, 1]);
+}
+
+#[test]
+fn the_nucleus_reaches_p_and_is_never_empty() {
+    let logits = [0.3f32, 0.1, 0.1, 0.5].map(f32::ln);
+    assert_eq!(kept(Processor::TopP(0.8), &logits), [0, 3]);
+    assert_eq!(kept(Processor::TopP(0.01), &logits), [3]);
+}
+
+#[test]
+fn an_excluded_token_stays_excluded() {
+    let logits = [f32::NEG_INFINITY, 0.0, 0.0];
+    for processor in [
+        Processor::Temperature(0.5),
+        Processor::TopK(3),
+        Processor::TopP(0.99),
+        Processor::MinP(0.0),
+        Processor::TypicalP(0.99),
+        Processor::EpsilonCutoff(0.1),
+        Processor::EtaCutoff(0.1),
+    ] {
+        assert_eq!(kept(processor.clone(), &logits)[0], 1, "{processor:?}");
+    }
+}
+
+#[test]
+fn typical_sampling_may_leave_out_the_likeliest_token() {
+    let mut probabilities = vec![0.4f32];
+    probabilities.extend([0.06; 10]);
+    let logits: Vec<f32> = probabilities.into_iter().map(f32::ln).collect();
+    assert_eq!(kept(Processor::TypicalP(0.5), &logits), (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_temperature_next_to_zero_leaves_numbers() {
+    let mut logits = [30.0f32, 20.0, -50.0];
+    Processor::Temperature(1e-40).apply(&mut logits, &Seen::default());
+    assert_eq!(logits[0], 0.0);
+    assert!(logits[1] < -1e30 && !logits.iter().any(|logit| logit.is_nan()));
+}
+
+#[test]
+fn the_order_can_be_changed_and_is_checked() {
+    let mut options = SamplingOptions { temperature: Some(2.0), top_k: Some(3), ..Default::default() };
+    let names = |options: &SamplingOptions| -> Vec<_> {
+        options.processors(10).unwrap().iter().map(Processor::name).collect()
+    };
+    assert_eq!(names(&options), ["temperature", "top_k"]);
+    let order = Value::List(vec![Value::Text("top_k".into())]);
+    options.order = Some(Order::from_value(&order).unwrap());
+    assert_eq!(names(&options), ["top_k", "temperature"]);
+    assert!(Order::from_value(&Value::List(vec![Value::Text("seed".into())])).is_err());
+    assert!(options.processors(2).is_err());
+}
