@@ -259,6 +259,10 @@ fn a_history_that_cannot_be_read_is_a_warning() {
     terminal.send("1 + 1\r").unwrap();
     terminal.flush().unwrap();
     terminal.exp_string("Out[1]: 2").unwrap();
+    terminal.exp_string("[2]>").unwrap();
+    terminal.send_control(CTRL_D).unwrap();
+    terminal.flush().unwrap();
+    terminal.exp_eof().unwrap();
 }
 
 #[test]
