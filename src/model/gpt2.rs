@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::kernels;
-use super::linear::{LayerNorm, Linear, by_rows};
+use super::linear::{LayerNorm, Linear, by_rows, in_place};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -43,7 +43,6 @@ struct Mlp {
     c_fc: Linear,
     c_proj: Linear,
     activation: Activation,
-    n_inner: usize,
 }
 
 impl Gpt2 {
@@ -70,6 +69,10 @@ impl Gpt2 {
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
+        kernels::among_the_threads(|| self.read(ids, cache, interrupt))
+    }
+
+    fn read(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
         let mut x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
@@ -84,7 +87,7 @@ impl Gpt2 {
 
     /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        self.lm_head.forward(x)
+        kernels::among_the_threads(|| self.lm_head.forward(x))
     }
 
     /// wte + wpe: [positions] → [positions, n_embd].
@@ -121,7 +124,6 @@ impl Block {
                 c_fc: linear("mlp.c_fc", n_embd, config.inner())?,
                 c_proj: linear("mlp.c_proj", config.inner(), n_embd)?,
                 activation: config.activation_function,
-                n_inner: config.inner(),
             },
         })
     }
@@ -142,7 +144,7 @@ impl Mlp {
     /// [positions, n_embd] → [positions, n_embd].
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.c_fc.forward(x)?; // [positions, n_inner]
-        let x = by_rows(&x, self.n_inner, |x| kernels::activate(self.activation, x.to_vec()))?; // [positions, n_inner]
+        in_place(&x, |x| kernels::activate(self.activation, x))?; // [positions, n_inner]
         self.c_proj.forward(&x)
     }
 }

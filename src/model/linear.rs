@@ -1,6 +1,6 @@
 //! y = xW + b, and the other layers that have weights, over candle tensors.
 
-use candle_core::{Storage, Tensor};
+use candle_core::{CpuStorage, InplaceOp1, Layout as TensorLayout, Storage, Tensor};
 
 use super::kernels::{self, Layout};
 use super::weights::{Checkpoint, Weight};
@@ -60,10 +60,33 @@ impl LayerNorm {
 pub fn by_rows(x: &Tensor, columns: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -> Result<Tensor> {
     let (storage, layout) = x.storage_and_layout();
     let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-        return Err(
-            candle_core::Error::Msg("the fast loops take contiguous tensors on the CPU".into()).into()
-        );
+        return Err(not_plain().into());
     };
     let y = f(&storage.as_slice::<f32>()?[start..end]);
     Ok(Tensor::from_vec(y, (x.dim(0)?, columns), x.device())?)
+}
+
+/// x ← f(x) for a tensor that nothing else looks at.
+pub fn in_place(x: &Tensor, f: impl Fn(&mut [f32])) -> Result<()> {
+    Ok(x.inplace_op1(&InPlace(f))?)
+}
+
+struct InPlace<F>(F);
+
+impl<F: Fn(&mut [f32])> InplaceOp1 for InPlace<F> {
+    fn name(&self) -> &'static str {
+        "in place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &TensorLayout) -> candle_core::Result<()> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::F32(x), Some((start, end))) => (self.0)(&mut x[start..end]),
+            _ => return Err(not_plain()),
+        }
+        Ok(())
+    }
+}
+
+fn not_plain() -> candle_core::Error {
+    candle_core::Error::Msg("the fast loops take contiguous tensors on the CPU".into())
 }

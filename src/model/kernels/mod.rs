@@ -8,12 +8,19 @@ mod activation;
 mod attention;
 mod layer_norm;
 mod matrix;
+mod rows;
 mod vector;
 
 pub use activation::activate;
 pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
 pub use matrix::{Layout, linear};
+
+/// Runs work on one of the threads that the loops are shared out among. From any other thread each single loop
+/// would have to be handed over and waited for, which takes longer than a small loop itself.
+pub fn among_the_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
 
 #[cfg(test)]
 pub mod testing {
