@@ -1,11 +1,13 @@
 //! The forward pass of GPT-2 (Radford et al. 2019), with the names of the published weights.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::kernels;
-use super::linear::{LayerNorm, Linear, by_rows, in_place};
+use super::linear::{Embedding, Head, LayerNorm, Linear, add, by_rows, in_place};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -13,13 +15,13 @@ use crate::interrupt::Interrupt;
 /// All weights of a model. Immutable: what changes while a text is read is in the [`Cache`].
 pub struct Gpt2 {
     /// Token embedding, [vocab_size, n_embd].
-    wte: Weight,
+    wte: Arc<Embedding>,
     /// Position embedding, [n_positions, n_embd].
     wpe: Weight,
     h: Vec<Block>,
     ln_f: LayerNorm,
     /// The token embedding again, unless the model keeps another one.
-    lm_head: Linear,
+    lm_head: Head,
     n_embd: usize,
 }
 
@@ -49,10 +51,13 @@ impl Gpt2 {
     /// Takes the weights that this configuration asks for; others in the checkpoint are ignored.
     pub fn new(config: &Config, checkpoint: &Checkpoint) -> Result<Gpt2> {
         let Config { vocab_size, n_positions, n_embd, layer_norm_epsilon, .. } = *config;
-        let wte = checkpoint.token_embedding(vocab_size, n_embd)?;
-        let head = match config.tie_word_embeddings {
-            true => wte.clone(),
-            false => checkpoint.weight("lm_head.weight", &[vocab_size, n_embd])?,
+        let wte = Arc::new(Embedding::new(checkpoint, vocab_size, n_embd)?);
+        let lm_head = match config.tie_word_embeddings {
+            true => Head::Tied(wte.clone()),
+            false => {
+                let weight = checkpoint.weight("lm_head.weight", &[vocab_size, n_embd])?;
+                Head::Own(Linear::head(weight, n_embd, vocab_size))
+            }
         };
         Ok(Gpt2 {
             wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
@@ -60,7 +65,7 @@ impl Gpt2 {
                 .map(|layer| Block::new(config, checkpoint, layer))
                 .collect::<Result<_>>()?,
             ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
-            lm_head: Linear::head(head, n_embd, vocab_size),
+            lm_head,
             wte,
             n_embd,
         })
@@ -73,12 +78,12 @@ impl Gpt2 {
     }
 
     fn read(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
-        let mut x = self.embed(ids, cache.len())?; // [positions, n_embd]
+        let x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
-            x = (&x + block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
-            x = (&x + block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
+            add(&x, &block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
+            add(&x, &block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
         }
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
@@ -92,14 +97,15 @@ impl Gpt2 {
 
     /// wte + wpe: [positions] → [positions, n_embd].
     fn embed(&self, ids: &[u32], past: usize) -> Result<Tensor> {
-        let row = |table: &Weight, index: usize| table[index * self.n_embd..][..self.n_embd].to_vec();
-        let tokens: Vec<f32> = ids.iter().flat_map(|id| row(&self.wte, *id as usize)).collect();
-        let positions: Vec<f32> =
-            (past..past + ids.len()).flat_map(|position| row(&self.wpe, position)).collect();
-        let shape = (ids.len(), self.n_embd);
-        let wte = Tensor::from_vec(tokens, shape, &Device::Cpu)?; // [positions, n_embd]
-        let wpe = Tensor::from_vec(positions, shape, &Device::Cpu)?; // [positions, n_embd]
-        Ok((wte + wpe)?)
+        let zeros = vec![0.0; self.n_embd];
+        let token = |id: &u32| self.wte.row(*id).unwrap_or(&zeros);
+        let position = |position: usize| &self.wpe[position * self.n_embd..][..self.n_embd];
+        let sum = |(token, position): (&[f32], &[f32])| -> Vec<f32> {
+            token.iter().zip(position).map(|(token, position)| token + position).collect()
+        };
+        let rows = ids.iter().map(token).zip((past..).map(position));
+        let x: Vec<f32> = rows.flat_map(sum).collect();
+        Ok(Tensor::from_vec(x, (ids.len(), self.n_embd), &Device::Cpu)?) // [positions, n_embd]
     }
 }
 

@@ -89,7 +89,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The columns from `first` on.
-    fn from_column(self, first: usize, columns: usize) -> Matrix<'a> {
+    fn starting_at_column(self, first: usize, columns: usize) -> Matrix<'a> {
         Matrix { values: &self.values[first * self.column_stride..], columns, ..self }
     }
 
@@ -128,7 +128,7 @@ fn multiply_in_parallel(a: Matrix, b: Matrix, c: &mut [f32]) {
         let first = part * width;
         let columns = width.min(stride - first);
         // SAFETY: c has room for a.rows rows of `stride`, and no two parts share a column.
-        unsafe { multiply_into(a, b.from_column(first, columns), output.column(first), stride) }
+        unsafe { multiply_into(a, b.starting_at_column(first, columns), output.column(first), stride) }
     });
 }
 

@@ -15,6 +15,7 @@ pub use activation::activate;
 pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
 pub use matrix::{Layout, linear};
+pub use rows::add;
 
 /// Runs work on one of the threads that the loops are shared out among. From any other thread each single loop
 /// would have to be handed over and waited for, which takes longer than a small loop itself.

@@ -1,6 +1,7 @@
 //! The rows of a matrix against one vector: what decoding spends its time in, in the linear layers and in attention.
 
 use pulp::Simd;
+use rayon::prelude::*;
 
 use super::vector::{add_scaled, dot};
 
@@ -43,6 +44,16 @@ pub fn dot_rows_with_simd<S: Simd>(simd: S, x: &[f32], rows: &[f32], y: &mut [f3
         *y = dot(simd, x, row);
     }
 }
+
+/// x += y, element by element.
+pub fn add(x: &mut [f32], y: &[f32]) {
+    x.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(x, y)| {
+        x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
+    });
+}
+
+/// Numbers that one thread works on at a time: enough that handing them over does not matter.
+const PIECE: usize = 1 << 15;
 
 #[cfg(test)]
 mod tests {
