@@ -19,6 +19,7 @@ use cache::Cache;
 use config::Config;
 pub use context::Context;
 use gpt2::Gpt2;
+pub use kernels::use_threads;
 use weights::Checkpoint;
 
 /// A loaded model. Clones share everything.
