@@ -10,6 +10,7 @@ use crate::check;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
+use crate::model;
 use crate::render::Output;
 use crate::repl;
 use crate::script::cells::{self, Cell, Kind};
@@ -44,6 +45,9 @@ struct Common {
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     color: Colour,
+    /// How many threads compute; one for each core if not given [env: RAYON_NUM_THREADS]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
 }
 
 #[derive(Subcommand)]
@@ -93,6 +97,9 @@ const INTERRUPTED: u8 = 130;
 pub fn run() -> ExitCode {
     let Cli { command, interactive, common } = Cli::parse();
     let terminal = Terminal::new(common.color, &common.out);
+    if let Some(threads) = common.threads {
+        model::use_threads(threads.into());
+    }
     let done = match (interactive, command) {
         (Some(script), None) => converse(&common, &terminal, Some(&script)),
         (_, command) => dispatch(command, &common, &terminal),

@@ -1,11 +1,13 @@
 //! The forward pass of GPT-2 (Radford et al. 2019), with the names of the published weights.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::kernels;
-use super::linear::{LayerNorm, Linear, by_rows};
+use super::linear::{Embedding, Head, LayerNorm, Linear, add, by_rows, in_place};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -13,13 +15,13 @@ use crate::interrupt::Interrupt;
 /// All weights of a model. Immutable: what changes while a text is read is in the [`Cache`].
 pub struct Gpt2 {
     /// Token embedding, [vocab_size, n_embd].
-    wte: Weight,
+    wte: Arc<Embedding>,
     /// Position embedding, [n_positions, n_embd].
     wpe: Weight,
     h: Vec<Block>,
     ln_f: LayerNorm,
     /// The token embedding again, unless the model keeps another one.
-    lm_head: Linear,
+    lm_head: Head,
     n_embd: usize,
 }
 
@@ -43,17 +45,19 @@ struct Mlp {
     c_fc: Linear,
     c_proj: Linear,
     activation: Activation,
-    n_inner: usize,
 }
 
 impl Gpt2 {
     /// Takes the weights that this configuration asks for; others in the checkpoint are ignored.
     pub fn new(config: &Config, checkpoint: &Checkpoint) -> Result<Gpt2> {
         let Config { vocab_size, n_positions, n_embd, layer_norm_epsilon, .. } = *config;
-        let wte = checkpoint.token_embedding(vocab_size, n_embd)?;
-        let head = match config.tie_word_embeddings {
-            true => wte.clone(),
-            false => checkpoint.weight("lm_head.weight", &[vocab_size, n_embd])?,
+        let wte = Arc::new(Embedding::new(checkpoint, vocab_size, n_embd)?);
+        let lm_head = match config.tie_word_embeddings {
+            true => Head::Tied(wte.clone()),
+            false => {
+                let weight = checkpoint.weight("lm_head.weight", &[vocab_size, n_embd])?;
+                Head::Own(Linear::head(weight, n_embd, vocab_size))
+            }
         };
         Ok(Gpt2 {
             wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
@@ -61,26 +65,30 @@ impl Gpt2 {
                 .map(|layer| Block::new(config, checkpoint, layer))
                 .collect::<Result<_>>()?,
             ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
-            lm_head: Linear::head(head, n_embd, vocab_size),
+            lm_head,
             wte,
             n_embd,
         })
     }
 
     /// The embedding of one token: [n_embd]. The id must be inside the vocabulary.
-    pub fn token_embedding(&self, id: u32) -> &[f32] {
-        &self.wte[id as usize * self.n_embd..(id as usize + 1) * self.n_embd]
+    pub fn token_embedding(&self, id: u32) -> Vec<f32> {
+        self.wte.row(id).map_or_else(|| vec![0.0; self.n_embd], <[f32]>::to_vec)
     }
 
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
-        let mut x = self.embed(ids, cache.len())?; // [positions, n_embd]
+        kernels::among_the_threads(|| self.read(ids, cache, interrupt))
+    }
+
+    fn read(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
+        let x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
-            x = (&x + block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
-            x = (&x + block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
+            add(&x, &block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
+            add(&x, &block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
         }
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
@@ -89,19 +97,20 @@ impl Gpt2 {
 
     /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        self.lm_head.forward(x)
+        kernels::among_the_threads(|| self.lm_head.forward(x))
     }
 
     /// wte + wpe: [positions] → [positions, n_embd].
     fn embed(&self, ids: &[u32], past: usize) -> Result<Tensor> {
-        let row = |table: &Weight, index: usize| table[index * self.n_embd..][..self.n_embd].to_vec();
-        let tokens: Vec<f32> = ids.iter().flat_map(|id| row(&self.wte, *id as usize)).collect();
-        let positions: Vec<f32> =
-            (past..past + ids.len()).flat_map(|position| row(&self.wpe, position)).collect();
-        let shape = (ids.len(), self.n_embd);
-        let wte = Tensor::from_vec(tokens, shape, &Device::Cpu)?; // [positions, n_embd]
-        let wpe = Tensor::from_vec(positions, shape, &Device::Cpu)?; // [positions, n_embd]
-        Ok((wte + wpe)?)
+        let zeros = vec![0.0; self.n_embd];
+        let token = |id: &u32| self.wte.row(*id).unwrap_or(&zeros);
+        let position = |position: usize| &self.wpe[position * self.n_embd..][..self.n_embd];
+        let sum = |(token, position): (&[f32], &[f32])| -> Vec<f32> {
+            token.iter().zip(position).map(|(token, position)| token + position).collect()
+        };
+        let rows = ids.iter().map(token).zip((past..).map(position));
+        let x: Vec<f32> = rows.flat_map(sum).collect();
+        Ok(Tensor::from_vec(x, (ids.len(), self.n_embd), &Device::Cpu)?) // [positions, n_embd]
     }
 }
 
@@ -126,7 +135,6 @@ impl Block {
                 c_fc: linear("mlp.c_fc", n_embd, config.inner())?,
                 c_proj: linear("mlp.c_proj", config.inner(), n_embd)?,
                 activation: config.activation_function,
-                n_inner: config.inner(),
             },
         })
     }
@@ -147,7 +155,7 @@ impl Mlp {
     /// [positions, n_embd] → [positions, n_embd].
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let x = self.c_fc.forward(x)?; // [positions, n_inner]
-        let x = by_rows(&x, self.n_inner, |x| kernels::activate(self.activation, x.to_vec()))?; // [positions, n_inner]
+        in_place(&x, |x| kernels::activate(self.activation, x))?; // [positions, n_inner]
         self.c_proj.forward(&x)
     }
 }

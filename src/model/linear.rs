@@ -1,6 +1,8 @@
 //! y = xW + b, and the other layers that have weights, over candle tensors.
 
-use candle_core::{Storage, Tensor};
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
 
 use super::kernels::{self, Layout};
 use super::weights::{Checkpoint, Weight};
@@ -23,7 +25,7 @@ impl Linear {
         Ok(Linear { weight, layout: Layout::InputsByOutputs, bias, inputs, outputs })
     }
 
-    /// A head without bias: `weight` is [outputs, inputs], as the token embedding.
+    /// A head without bias: `weight` is [outputs, inputs].
     pub fn head(weight: Weight, inputs: usize, outputs: usize) -> Linear {
         Linear { weight, layout: Layout::OutputsByInputs, bias: None, inputs, outputs }
     }
@@ -34,6 +36,70 @@ impl Linear {
             kernels::linear(x, &self.weight, self.layout, self.bias.as_deref(), self.inputs)
         })
     }
+}
+
+/// One row a token, [vocabulary, width].
+pub struct Embedding {
+    weight: Weight,
+    /// The ids whose rows are kept, ascending; all others are zero. `None` if all are kept.
+    kept: Option<Vec<u32>>,
+    vocabulary: usize,
+    width: usize,
+}
+
+impl Embedding {
+    pub fn new(checkpoint: &Checkpoint, vocabulary: usize, width: usize) -> Result<Embedding> {
+        let kept = checkpoint.embedding_rows(vocabulary)?;
+        let rows = kept.as_ref().map_or(vocabulary, Vec::len);
+        let weight = checkpoint.weight("wte.weight", &[rows, width])?;
+        Ok(Embedding { weight, kept, vocabulary, width })
+    }
+
+    /// The vector of a token; `None` stands for zeros.
+    pub fn row(&self, id: u32) -> Option<&[f32]> {
+        let row = match &self.kept {
+            None => id as usize,
+            Some(kept) => kept.binary_search(&id).ok()?,
+        };
+        Some(&self.weight[row * self.width..][..self.width])
+    }
+}
+
+/// What turns the last residual stream into logits.
+pub enum Head {
+    /// The token embedding once more.
+    Tied(Arc<Embedding>),
+    Own(Linear),
+}
+
+impl Head {
+    /// [positions, n_embd] → [positions, vocab_size].
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let embedding = match self {
+            Head::Own(linear) => return linear.forward(x),
+            Head::Tied(embedding) => embedding,
+        };
+        let Embedding { weight, kept, vocabulary, width } = &**embedding;
+        by_rows(x, *vocabulary, |x| {
+            let logits = kernels::linear(x, weight, Layout::OutputsByInputs, None, *width);
+            match kept {
+                None => logits,
+                Some(kept) => spread(&logits, kept, *vocabulary),
+            }
+        })
+    }
+}
+
+/// The product with a row of zeros is 0: only the others were computed. [positions, kept] → [positions, vocabulary].
+fn spread(logits: &[f32], kept: &[u32], vocabulary: usize) -> Vec<f32> {
+    let positions = logits.len() / kept.len().max(1);
+    let mut all = vec![0.0; positions * vocabulary];
+    for (all, logits) in all.chunks_exact_mut(vocabulary).zip(logits.chunks_exact(kept.len())) {
+        for (id, logit) in kept.iter().zip(logits) {
+            all[*id as usize] = *logit;
+        }
+    }
+    all
 }
 
 /// Layer normalisation with its gain (`weight`) and bias.
@@ -60,10 +126,62 @@ impl LayerNorm {
 pub fn by_rows(x: &Tensor, columns: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -> Result<Tensor> {
     let (storage, layout) = x.storage_and_layout();
     let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-        return Err(
-            candle_core::Error::Msg("the fast loops take contiguous tensors on the CPU".into()).into()
-        );
+        return Err(not_plain().into());
     };
     let y = f(&storage.as_slice::<f32>()?[start..end]);
     Ok(Tensor::from_vec(y, (x.dim(0)?, columns), x.device())?)
+}
+
+/// x ← f(x) for a tensor that nothing else looks at.
+pub fn in_place(x: &Tensor, f: impl Fn(&mut [f32])) -> Result<()> {
+    Ok(x.inplace_op1(&InPlace(f))?)
+}
+
+/// x ← x + y, both [positions, width].
+pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
+    Ok(x.inplace_op2(y, &Add)?)
+}
+
+struct InPlace<F>(F);
+
+struct Add;
+
+impl<F: Fn(&mut [f32])> InplaceOp1 for InPlace<F> {
+    fn name(&self) -> &'static str {
+        "in place"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &TensorLayout) -> candle_core::Result<()> {
+        match (storage, layout.contiguous_offsets()) {
+            (CpuStorage::F32(x), Some((start, end))) => (self.0)(&mut x[start..end]),
+            _ => return Err(not_plain()),
+        }
+        Ok(())
+    }
+}
+
+impl InplaceOp2 for Add {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &TensorLayout,
+        y: &CpuStorage,
+        y_layout: &TensorLayout,
+    ) -> candle_core::Result<()> {
+        match (x, x_layout.contiguous_offsets(), y, y_layout.contiguous_offsets()) {
+            (CpuStorage::F32(x), Some((x_start, x_end)), CpuStorage::F32(y), Some((y_start, y_end))) => {
+                kernels::add(&mut x[x_start..x_end], &y[y_start..y_end]);
+                Ok(())
+            }
+            _ => Err(not_plain()),
+        }
+    }
+}
+
+fn not_plain() -> candle_core::Error {
+    candle_core::Error::Msg("the fast loops take contiguous tensors on the CPU".into())
 }

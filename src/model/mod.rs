@@ -8,7 +8,7 @@ mod kernels;
 mod linear;
 pub mod weights;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -19,6 +19,7 @@ use cache::Cache;
 use config::Config;
 pub use context::Context;
 use gpt2::Gpt2;
+pub use kernels::use_threads;
 use weights::Checkpoint;
 
 /// A loaded model. Clones share everything.
@@ -40,13 +41,14 @@ impl Model {
             Source::BuiltIn(_) => return Model::pocket(),
             Source::Files(files) => files,
         };
-        let tokenizer = match &files.tokenizer {
-            TokenizerFiles::Json(path) => Tokenizer::from_json(path)?,
+        let text = std::fs::read_to_string(&files.config).map_err(Error::io("read", &files.config))?;
+        let config = Config::parse(&text, &files.config)?;
+        Model::new(name, config, &Checkpoint::open(&files.weights)?, || match &files.tokenizer {
+            TokenizerFiles::Json(path) => Tokenizer::from_json(path),
             TokenizerFiles::VocabAndMerges { vocab, merges } => {
-                Tokenizer::from_vocab_and_merges(vocab, merges)?
+                Tokenizer::from_vocab_and_merges(vocab, merges)
             }
-        };
-        Model::from_files(name, &files.config, &files.weights, tokenizer)
+        })
     }
 
     /// The model that is part of the program: small, trained from scratch, offline.
@@ -55,20 +57,22 @@ impl Model {
         let weights = include_bytes!("../../assets/pocket/model.safetensors");
         let config = Config::parse(config, Path::new("pocket/config.json"))?;
         let checkpoint = Checkpoint::built_in("pocket/model.safetensors", weights)?;
-        Model::new("pocket", config, &checkpoint, Tokenizer::gpt2())
+        Model::new("pocket", config, &checkpoint, || Ok(Tokenizer::gpt2()))
     }
 
-    fn from_files(name: &str, config: &Path, weights: &[PathBuf], tokenizer: Tokenizer) -> Result<Model> {
-        let text = std::fs::read_to_string(config).map_err(Error::io("read", config))?;
-        Model::new(name, Config::parse(&text, config)?, &Checkpoint::open(weights)?, tokenizer)
-    }
-
-    fn new(name: &str, config: Config, checkpoint: &Checkpoint, tokenizer: Tokenizer) -> Result<Model> {
+    /// Weights and tokenizer take about as long as each other: they are made at the same time.
+    fn new(
+        name: &str,
+        config: Config,
+        checkpoint: &Checkpoint,
+        tokenizer: impl FnOnce() -> Result<Tokenizer> + Send,
+    ) -> Result<Model> {
+        let (tokenizer, gpt2) = rayon::join(tokenizer, || Gpt2::new(&config, checkpoint));
+        let (tokenizer, gpt2) = (tokenizer?, gpt2?);
         if tokenizer.vocabulary_size() > config.vocab_size {
             let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocab_size);
             return Err(Error::ForeignTokenizer { tokens, rows });
         }
-        let gpt2 = Gpt2::new(&config, checkpoint)?;
         let bytes = checkpoint.bytes();
         Ok(Model(Arc::new(Inner { name: name.to_owned(), config, gpt2, tokenizer, bytes })))
     }

@@ -99,23 +99,22 @@ impl Checkpoint {
         })
     }
 
-    /// The token embedding [vocabulary, width]. The built-in model leaves out rows that are all zero: there,
-    /// `wte.rows` lists the ids of those that are kept.
-    pub fn token_embedding(&self, vocabulary: usize, width: usize) -> Result<Weight> {
-        let Ok(Entry { file, info, range }) = self.entry("wte.rows") else {
-            return self.weight("wte.weight", &[vocabulary, width]);
-        };
-        let kept = info.shape.iter().product();
-        let rows = self.weight("wte.weight", &[kept, width])?;
-        let mut table = vec![0.0; vocabulary * width];
-        for (id, row) in
-            file.as_slice()[range.clone()].as_chunks::<4>().0.iter().zip(rows.chunks_exact(width))
-        {
-            let id = u32::from_le_bytes(*id) as usize;
-            let slot = table.get_mut(id * width..(id + 1) * width);
-            slot.ok_or(Error::IdOutsideVocabulary { id: id as i64, size: vocabulary })?.copy_from_slice(row);
+    /// The ids that the rows of `wte.weight` belong to, ascending, if the checkpoint leaves out rows that are all
+    /// zero, as the built-in one does.
+    pub fn embedding_rows(&self, vocabulary: usize) -> Result<Option<Vec<u32>>> {
+        let Ok(Entry { file, range, .. }) = self.entry("wte.rows") else { return Ok(None) };
+        let ids: Vec<u32> = file.as_slice()[range.clone()]
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|id| u32::from_le_bytes(*id))
+            .collect();
+        match ids.last() {
+            Some(&id) if id as usize >= vocabulary => {
+                Err(Error::IdOutsideVocabulary { id: id.into(), size: vocabulary })
+            }
+            _ => Ok(Some(ids)),
         }
-        Ok(Weight(Arc::new(Values::Converted(table))))
     }
 
     fn entry(&self, name: &str) -> Result<&Entry> {

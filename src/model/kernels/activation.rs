@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use super::vector::{exp, map};
 use crate::model::config::Activation;
 
-/// activation(x), element by element.
-pub fn activate(activation: Activation, mut x: Vec<f32>) -> Vec<f32> {
+/// x ← activation(x), element by element.
+pub fn activate(activation: Activation, x: &mut [f32]) {
     x.par_chunks_mut(PIECE).for_each(|x| match activation {
         Activation::GeluNew => gelu_new(x),
         Activation::Gelu => x.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf_f32(*x * FRAC_1_SQRT_2))),
@@ -18,7 +18,6 @@ pub fn activate(activation: Activation, mut x: Vec<f32>) -> Vec<f32> {
         Activation::Silu => x.iter_mut().for_each(|x| *x /= 1.0 + (-*x).exp()),
         Activation::Tanh => x.iter_mut().for_each(|x| *x = x.tanh()),
     });
-    x
 }
 
 /// Numbers that one thread works on at a time: enough that handing them over does not matter.
@@ -31,10 +30,15 @@ fn gelu_new_with_simd<S: Simd>(simd: S, x: &mut [f32]) {
     let linear = -2.0 * (2.0 / std::f32::consts::PI).sqrt();
     let (linear, cubic) = (simd.splat_f32s(linear), simd.splat_f32s(linear * 0.044_715));
     let one = simd.splat_f32s(1.0);
-    map(simd, x, |x| {
-        let u = simd.mul_f32s(x, simd.mul_add_e_f32s(simd.mul_f32s(x, x), cubic, linear));
-        simd.div_f32s(x, simd.add_f32s(one, exp(simd, u)))
-    });
+    map(
+        simd,
+        x,
+        #[inline(always)]
+        |x| {
+            let u = simd.mul_f32s(x, simd.mul_add_e_f32s(simd.mul_f32s(x, x), cubic, linear));
+            simd.div_f32s(x, simd.add_f32s(one, exp(simd, u)))
+        },
+    );
 }
 
 #[cfg(test)]

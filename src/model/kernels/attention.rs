@@ -5,7 +5,8 @@ use pulp::Simd;
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, multiply};
-use super::vector::{add_scaled, dot, softmax};
+use super::rows::{add_scaled_rows_with_simd, dot_rows_with_simd};
+use super::vector::softmax;
 
 /// Query rows that are worked on together: their scores stay in the cache.
 const BLOCK: usize = 64;
@@ -45,12 +46,10 @@ pub fn attend(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> 
 #[pulp::with_simd(attend_one = pulp::Arch::new())]
 #[inline(always)]
 fn attend_one_with_simd<S: Simd>(simd: S, query: &[f32], head: Head<'_>, scale: f32, mixed: &mut [f32]) {
-    let size = query.len();
-    let mut weights: Vec<f32> = head.keys.chunks_exact(size).map(|key| dot(simd, query, key)).collect();
+    let mut weights = vec![0.0; head.keys.len() / query.len()];
+    dot_rows_with_simd(simd, query, head.keys, &mut weights);
     softmax(simd, &mut weights, scale);
-    for (weight, value) in weights.iter().zip(head.values.chunks_exact(size)) {
-        add_scaled(simd, mixed, *weight, value);
-    }
+    add_scaled_rows_with_simd(simd, &weights, head.values, mixed);
 }
 
 /// A block of queries: row `i` of it looks at the first `seen + i + 1` positions.

@@ -3,7 +3,7 @@
 use pulp::Simd;
 use rayon::prelude::*;
 
-use super::vector::sum_of;
+use super::vector::{sum, sum_of};
 
 /// (x - mean) / √(variance + epsilon) · gain + bias, for each row of `x` [rows, width].
 pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
@@ -21,12 +21,14 @@ const ROWS: usize = 8;
 #[inline(always)]
 fn normalise_with_simd<S: Simd>(simd: S, x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32]) {
     let width = x.len() as f32;
-    let mean = sum_of(simd, x, |x| x, |x| x) / width;
+    let mean = sum(simd, x) / width;
     let means = simd.splat_f32s(mean);
     let squares = sum_of(
         simd,
         x,
+        #[inline(always)]
         |x| simd.mul_f32s(simd.sub_f32s(x, means), simd.sub_f32s(x, means)),
+        #[inline(always)]
         |x| (x - mean) * (x - mean),
     );
     let scale = 1.0 / (squares / width + epsilon).sqrt();

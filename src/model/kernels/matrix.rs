@@ -1,9 +1,8 @@
 //! y = xW + b: one row of x at the speed of memory, many rows at the speed of arithmetic.
 
-use pulp::Simd;
 use rayon::prelude::*;
 
-use super::vector::dot;
+use super::rows::{add_scaled_rows, dot_rows};
 
 /// How a weight lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +38,13 @@ pub fn linear(x: &[f32], weight: &[f32], layout: Layout, bias: Option<&[f32]>, i
 fn sum_of_scaled_rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let outputs = weight.len() / x.len();
     let rows = x.len().div_ceil(PARTS);
-    let partial: Vec<Vec<f32>> = x
-        .par_chunks(rows)
-        .zip(weight.par_chunks(rows * outputs))
-        .map(|(x, rows)| {
-            let mut y = vec![0.0; outputs];
-            add_scaled_rows(x, rows, &mut y);
-            y
-        })
-        .collect();
+    let mut partial = vec![0.0; x.len().div_ceil(rows) * outputs];
+    partial
+        .par_chunks_mut(outputs)
+        .zip(x.par_chunks(rows).zip(weight.par_chunks(rows * outputs)))
+        .for_each(|(y, (x, rows))| add_scaled_rows(x, rows, y));
     let mut y = bias.map_or_else(|| vec![0.0; outputs], <[f32]>::to_vec);
-    for part in partial {
+    for part in partial.chunks_exact(outputs) {
         y.iter_mut().zip(part).for_each(|(y, part)| *y += part);
     }
     y
@@ -58,37 +53,6 @@ fn sum_of_scaled_rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f3
 /// A fixed number, so that the sum is the same on every machine; more than the threads of most, so that a busy
 /// core does not hold up the others for long.
 const PARTS: usize = 16;
-
-/// y += Σᵢ xᵢ · row i, four rows at a time.
-#[pulp::with_simd(add_scaled_rows = pulp::Arch::new())]
-#[inline(always)]
-fn add_scaled_rows_with_simd<S: Simd>(simd: S, x: &[f32], rows: &[f32], y: &mut [f32]) {
-    let outputs = y.len();
-    let (y_body, y_tail) = S::as_mut_simd_f32s(y);
-    let (x_fours, x_rest) = x.as_chunks::<4>();
-    let (fours, rest) = rows.split_at(x_fours.len() * 4 * outputs);
-    for (x, rows) in x_fours.iter().zip(fours.chunks_exact(4 * outputs)) {
-        let factors = x.map(|x| simd.splat_f32s(x));
-        let rows: [_; 4] = std::array::from_fn(|i| S::as_simd_f32s(&rows[i * outputs..][..outputs]));
-        let [(a, _), (b, _), (c, _), (d, _)] = rows;
-        for ((((y, a), b), c), d) in y_body.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            let left = simd.mul_add_e_f32s(factors[0], *a, *y);
-            let right = simd.mul_f32s(factors[1], *b);
-            let left = simd.mul_add_e_f32s(factors[2], *c, left);
-            let right = simd.mul_add_e_f32s(factors[3], *d, right);
-            *y = simd.add_f32s(left, right);
-        }
-        for (x, (_, tail)) in x.iter().zip(rows) {
-            y_tail.iter_mut().zip(tail).for_each(|(y, w)| *y += x * w);
-        }
-    }
-    for (x, row) in x_rest.iter().zip(rest.chunks_exact(outputs)) {
-        let (body, tail) = S::as_simd_f32s(row);
-        let factor = simd.splat_f32s(*x);
-        y_body.iter_mut().zip(body).for_each(|(y, w)| *y = simd.mul_add_e_f32s(factor, *w, *y));
-        y_tail.iter_mut().zip(tail).for_each(|(y, w)| *y += x * w);
-    }
-}
 
 /// x · row o, for each output o.
 fn products_with_rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
@@ -101,14 +65,6 @@ fn products_with_rows(x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f3
         y.iter_mut().zip(bias).for_each(|(y, b)| *y += b);
     }
     y
-}
-
-#[pulp::with_simd(dot_rows = pulp::Arch::new())]
-#[inline(always)]
-fn dot_rows_with_simd<S: Simd>(simd: S, x: &[f32], rows: &[f32], y: &mut [f32]) {
-    for (y, row) in y.iter_mut().zip(rows.chunks_exact(x.len())) {
-        *y = dot(simd, x, row);
-    }
 }
 
 /// A matrix that lies somewhere in a slice.
@@ -212,7 +168,7 @@ unsafe fn multiply_into(a: Matrix, b: Matrix, c: *mut f32, c_stride: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::testing::{assert_close, numbers, on_every_instruction_set};
+    use crate::model::kernels::testing::{assert_close, numbers};
 
     fn plain(x: &[f32], weight: &[f32], layout: Layout, bias: &[f32], inputs: usize) -> Vec<f32> {
         let outputs = weight.len() / inputs;
@@ -239,20 +195,6 @@ mod tests {
                 assert_close(&linear(&x, &weight, layout, Some(&bias), inputs), &expected, 1e-4);
             }
         }
-    }
-
-    #[test]
-    fn one_row_agrees_under_every_instruction_set() {
-        let (inputs, outputs) = (39, 83);
-        let (x, weight) = (numbers(inputs), numbers(inputs * outputs));
-        let none = vec![0.0; outputs];
-        on_every_instruction_set!(|simd| {
-            let mut y = none.clone();
-            add_scaled_rows_with_simd(simd, &x, &weight, &mut y);
-            assert_close(&y, &plain(&x, &weight, Layout::InputsByOutputs, &none, inputs), 1e-5);
-            dot_rows_with_simd(simd, &x, &weight, &mut y);
-            assert_close(&y, &plain(&x, &weight, Layout::OutputsByInputs, &none, inputs), 1e-5);
-        });
     }
 
     #[test]

@@ -8,12 +8,27 @@ mod activation;
 mod attention;
 mod layer_norm;
 mod matrix;
+mod rows;
 mod vector;
 
 pub use activation::activate;
 pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
 pub use matrix::{Layout, linear};
+pub use rows::add;
+
+/// Computes with so many threads from now on, instead of one for each core or what `RAYON_NUM_THREADS` says. Without
+/// effect once something was computed.
+pub fn use_threads(threads: usize) {
+    // It fails only if the threads run already.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
+/// Runs work on one of the threads that the loops are shared out among. From any other thread each single loop
+/// would have to be handed over and waited for, which takes longer than a small loop itself.
+pub fn among_the_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    rayon::scope(|_| work())
+}
 
 #[cfg(test)]
 pub mod testing {

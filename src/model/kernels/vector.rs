@@ -1,4 +1,8 @@
 //! What the other loops are made of: products, sums and exponentials of whole vectors.
+//!
+//! Instructions beyond the baseline can only be inlined into functions compiled for them. So everything here is
+//! `inline(always)`, closures too, and nothing reaches an instruction through an iterator's adaptor: `fold` or `map`
+//! would call each addition as a function.
 
 use pulp::Simd;
 
@@ -49,8 +53,32 @@ pub fn sum_of<S: Simd>(
     f_tail: impl Fn(f32) -> f32,
 ) -> f32 {
     let (body, tail) = S::as_simd_f32s(x);
-    let sum = body.iter().fold(simd.splat_f32s(0.0), |sum, x| simd.add_f32s(sum, f(*x)));
+    // Four sums at once, as in `dot`.
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    let (fours, rest) = body.as_chunks::<4>();
+    for x in fours {
+        for lane in 0..4 {
+            sums[lane] = simd.add_f32s(sums[lane], f(x[lane]));
+        }
+    }
+    for x in rest {
+        sums[0] = simd.add_f32s(sums[0], f(*x));
+    }
+    let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
     simd.reduce_sum_f32s(sum) + tail.iter().map(|x| f_tail(*x)).sum::<f32>()
+}
+
+/// Σ x.
+#[inline(always)]
+pub fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    sum_of(
+        simd,
+        x,
+        #[inline(always)]
+        |x| x,
+        #[inline(always)]
+        |x| x,
+    )
 }
 
 /// x ← f(x), element by element.
@@ -72,17 +100,18 @@ pub fn map<S: Simd>(simd: S, x: &mut [f32], f: impl Fn(S::f32s) -> S::f32s) {
 /// added to the exponent.
 #[inline(always)]
 pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-    let splat = |value| simd.splat_f32s(value);
-    let x = simd.max_f32s(simd.min_f32s(x, splat(88.0)), splat(-87.0));
+    let x = simd.max_f32s(simd.min_f32s(x, simd.splat_f32s(88.0)), simd.splat_f32s(-87.0));
     // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the lowest bits.
-    let shifter = splat(12_582_912.0);
-    let shifted = simd.mul_add_e_f32s(x, splat(std::f32::consts::LOG2_E), shifter);
+    let shifter = simd.splat_f32s(12_582_912.0);
+    let shifted = simd.mul_add_e_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), shifter);
     let n = simd.sub_f32s(shifted, shifter);
-    let r = simd.mul_add_e_f32s(n, splat(-0.693_359_4), x);
-    let r = simd.mul_add_e_f32s(n, splat(2.121_944_4e-4), r);
-    let coefficients = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
-    let p = coefficients.into_iter().fold(splat(1.987_569_1e-4), |p, c| simd.mul_add_e_f32s(p, r, splat(c)));
-    let p = simd.add_f32s(simd.mul_add_e_f32s(p, simd.mul_f32s(r, r), r), splat(1.0));
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(-0.693_359_4), x);
+    let r = simd.mul_add_e_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
+    let mut p = simd.splat_f32s(1.987_569_1e-4);
+    for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = simd.mul_add_e_f32s(p, r, simd.splat_f32s(coefficient));
+    }
+    let p = simd.add_f32s(simd.mul_add_e_f32s(p, simd.mul_f32s(r, r), r), simd.splat_f32s(1.0));
     let exponent = simd.add_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(127));
     let power = simd.wrapping_dyn_shl_u32s(exponent, simd.splat_u32s(23));
     simd.mul_f32s(p, simd.transmute_f32s_u32s(power))
@@ -91,12 +120,33 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// scores ← softmax(scale · scores), in place.
 #[inline(always)]
 pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
-    let highest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max) * scale;
+    let highest = highest(simd, scores) * scale;
     let (scales, highests) = (simd.splat_f32s(scale), simd.splat_f32s(-highest));
-    map(simd, scores, |x| exp(simd, simd.mul_add_e_f32s(x, scales, highests)));
-    let total = sum_of(simd, scores, |x| x, |x| x);
+    map(
+        simd,
+        scores,
+        #[inline(always)]
+        |x| exp(simd, simd.mul_add_e_f32s(x, scales, highests)),
+    );
+    let total = sum(simd, scores);
     let share = simd.splat_f32s(1.0 / total);
-    map(simd, scores, |x| simd.mul_f32s(x, share));
+    map(
+        simd,
+        scores,
+        #[inline(always)]
+        |x| simd.mul_f32s(x, share),
+    );
+}
+
+/// The highest of them; -∞ if there are none.
+#[inline(always)]
+fn highest<S: Simd>(simd: S, x: &[f32]) -> f32 {
+    let (body, tail) = S::as_simd_f32s(x);
+    let mut highest = simd.splat_f32s(f32::NEG_INFINITY);
+    for x in body {
+        highest = simd.max_f32s(highest, *x);
+    }
+    tail.iter().copied().fold(simd.reduce_max_f32s(highest), f32::max)
 }
 
 #[cfg(test)]

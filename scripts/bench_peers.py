@@ -1,0 +1,220 @@
+"""The same work through tokenscope, transformers and CTranslate2, as one Markdown table.
+
+    python scripts/make_gpt2_random.py /tmp/gpt2-random
+    python scripts/bench_peers.py /tmp/gpt2-random [--rounds 3] [--program target/release/tokenscope]
+
+All run in f32 with one thread a core. Each round starts every engine once, one after the other, so that all meet the
+same machine; a figure is the median over the rounds, and a ratio is the median of the rounds' ratios. An engine that
+is not installed is skipped and named (`pip install torch transformers ctranslate2`).
+
+cold        from the start of a process to the printed five likeliest tokens after 12, its files in the page cache
+12, 1000    the logits after a prompt of that many tokens, model loaded
+decode      one token of 30, greedily, after a prompt of 100 that was read before
+"""
+
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# Each of these words is one token; the first differs from run to run, so that nothing can be remembered.
+FIRST = [" a", " of", " in", " to"]
+REPEATS = 3
+NEW = 30
+
+
+def prompt(length, repeat=0):
+    return FIRST[repeat] + " the" * (length - 1)
+
+
+def timed(work):
+    work(0)  # the first run pays for what is set up once
+    times = []
+    for repeat in range(1, REPEATS + 1):
+        start = time.perf_counter()
+        work(repeat)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def tokenscope(folder, program, cold):
+    command = [program, "--model", folder, "--threads", str(os.cpu_count())]
+    if cold:
+        subprocess.run([*command, "eval", f'next_probs("{prompt(12)}").table(5)'], check=True, capture_output=True)
+        return {}
+    script = "let times = #{};\n"
+    for name, length in [("12", 12), ("1000", 1000)]:
+        script += f'next_probs("{prompt(length)}");\nlet all = [];\n'
+        for repeat in range(1, REPEATS + 1):
+            script += f'let t = timestamp(); next_probs("{prompt(length, repeat)}"); all.push(t.elapsed);\n'
+        script += f'all.sort(); times["{name}"] = all[{REPEATS // 2}];\n'
+    script += "let all = [];\n"
+    for repeat in range(1, REPEATS + 1):
+        text = prompt(100, repeat)
+        script += f'next_probs("{text}"); let t = timestamp(); '
+        script += f'generate("{text}", #{{ max_new_tokens: {NEW} }}); all.push(t.elapsed);\n'
+    script += f'all.sort(); times["decode"] = all[{REPEATS // 2}] / {NEW};\nprint(json(times));\n'
+    with tempfile.NamedTemporaryFile("w", suffix=".rhai") as file:
+        file.write(script)
+        file.flush()
+        output = subprocess.run([*command, "run", file.name], check=True, capture_output=True, text=True).stdout
+    return json.loads(output)
+
+
+def transformers(folder, cold):
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.set_num_threads(os.cpu_count())
+    torch.set_grad_enabled(False)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def ids(length, repeat):
+        ids = tokenizer(prompt(length, repeat), return_tensors="pt").input_ids
+        assert ids.shape[1] == length
+        return ids
+
+    def read(length, repeat):
+        return model(ids(length, repeat), use_cache=True, logits_to_keep=1)
+
+    if cold:
+        top = read(12, 0).logits[0, -1].softmax(-1).topk(5)
+        print([tokenizer.decode(id) for id in top.indices], top.values, file=sys.stderr)
+        return {}
+
+    def decode(repeat):
+        output = read(100, repeat)
+        start = time.perf_counter()
+        for _ in range(NEW):
+            next_id = output.logits[:, -1:].argmax(-1)
+            output = model(next_id, past_key_values=output.past_key_values, use_cache=True)
+        return (time.perf_counter() - start) / NEW
+
+    times = {str(length): timed(lambda repeat: read(length, repeat)) for length in (12, 1000)}
+    times["decode"] = statistics.median([decode(repeat) for repeat in range(REPEATS + 1)][1:])
+    return times
+
+
+def ctranslate2(folder, cold):
+    import ctranslate2
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
+    generator = ctranslate2.Generator(
+        converted(folder), compute_type="float32", inter_threads=1, intra_threads=os.cpu_count()
+    )
+
+    def read(length, repeat):
+        tokens = tokenizer.encode(prompt(length, repeat)).tokens
+        assert len(tokens) == length
+        return generator.generate_batch(
+            [tokens], max_length=1, sampling_topk=1, include_prompt_in_result=False, return_scores=True
+        )
+
+    if cold:
+        print(read(12, 0), file=sys.stderr)
+        return {}
+
+    def write(repeat):
+        tokens = tokenizer.encode(prompt(100, repeat)).tokens
+        generator.generate_batch(
+            [tokens], max_length=NEW + 1, min_length=NEW + 1, sampling_topk=1, include_prompt_in_result=False
+        )
+
+    times = {str(length): timed(lambda repeat: read(length, repeat)) for length in (12, 1000)}
+    # It reads a prompt and writes in one call: one token's call is taken off.
+    times["decode"] = (timed(write) - timed(lambda repeat: read(100, repeat))) / NEW
+    return times
+
+
+def converted(folder):
+    """CTranslate2's own form of the checkpoint, made once."""
+    name = f"tokenscope-ct2-{Path(folder).resolve().name}"
+    target = Path(tempfile.gettempdir()) / name
+    if not target.exists():
+        from ctranslate2.converters import TransformersConverter
+
+        TransformersConverter(folder).convert(str(target))
+    return str(target)
+
+
+ENGINES = {"transformers": transformers, "ctranslate2": ctranslate2}
+COLUMNS = ["cold", "12", "1000", "decode"]
+
+
+def measure(engine, folder, program):
+    """One round of one engine, in processes of its own."""
+
+    def run(cold):
+        if engine == "tokenscope":
+            return tokenscope(folder, program, cold)
+        command = [sys.executable, __file__, folder, "--worker", engine, *(["--cold"] if cold else [])]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    times = run(cold=False)
+    start = time.perf_counter()
+    run(cold=True)
+    return {"cold": time.perf_counter() - start, **times}
+
+
+def table(rounds, folder):
+    date = datetime.date.today().isoformat()
+    yield f"{processor()}, {os.cpu_count()} cores, {date}; {Path(folder).name}, f32, {len(rounds)} rounds"
+    yield ""
+    yield "| engine | cold, s | 12 tokens, ms | 1000 tokens, s | decode, tokens/s |"
+    yield "|---|---|---|---|---|"
+    for engine in rounds[0]:
+        cold, short, long, decode = (statistics.median(r[engine][column] for r in rounds) for column in COLUMNS)
+        yield f"| {engine} | {cold:.2f} | {short * 1e3:.0f} | {long:.2f} | {1 / decode:.1f} |"
+    for engine in list(rounds[0])[1:]:
+        ratios = [statistics.median(r[engine][c] / r["tokenscope"][c] for r in rounds) for c in COLUMNS]
+        yield f"| tokenscope is faster than {engine} | " + " | ".join(f"{ratio:.2f} ×" for ratio in ratios) + " |"
+
+
+def processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", help="a GPT-2 in Hugging Face's form with a tokenizer.json")
+    parser.add_argument("--program", default="target/release/tokenscope")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
+    parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    folder = arguments.folder
+    if arguments.worker:
+        print(json.dumps(ENGINES[arguments.worker](folder, arguments.cold)))
+        return
+    engines = ["tokenscope"]
+    for engine in ENGINES:
+        if importlib.util.find_spec(engine):
+            engines.append(engine)
+        else:
+            print(f"skipped: {engine} is not installed", file=sys.stderr)
+    if "ctranslate2" in engines:
+        converted(folder)
+    rounds = []
+    for index in range(arguments.rounds):
+        rounds.append({engine: measure(engine, folder, arguments.program) for engine in engines})
+        print(f"round {index + 1}: {rounds[-1]}", file=sys.stderr)
+    print("\n".join(table(rounds, folder)))
+
+
+if __name__ == "__main__":
+    main()
