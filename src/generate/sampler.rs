@@ -87,8 +87,12 @@ impl Sampler {
 
     /// Draws one token.
     pub fn draw(&mut self, distribution: &Distribution) -> Result<u32> {
-        let logits = Tensor::new(distribution.logits(), &Device::Cpu)?;
-        Ok(self.chance.sample(&logits)?)
+        // Only what can be drawn takes part: after a cut that is little of the vocabulary.
+        let logits = distribution.logits().iter().zip(0..);
+        let (logits, ids): (Vec<f32>, Vec<u32>) =
+            logits.filter(|(logit, _)| **logit > f32::NEG_INFINITY).unzip();
+        let drawn = self.chance.sample(&Tensor::new(logits, &Device::Cpu)?)?;
+        Ok(ids[drawn as usize])
     }
 
     /// The seed that makes these draws again.

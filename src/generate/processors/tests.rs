@@ -64,3 +64,16 @@ fn the_order_can_be_changed_and_is_checked() {
     assert!(Order::from_value(&Value::List(vec![Value::Text("seed".into())])).is_err());
     assert!(options.processors(2).is_err());
 }
+
+#[test]
+fn the_nucleus_is_the_same_whatever_the_order_of_the_ids() {
+    let logits: Vec<f32> = (0..2000).map(|i| ((i * 7919) % 2003) as f32 / 150.0 - 9.0).collect();
+    let mut by_value = logits.clone();
+    by_value.sort_by(f32::total_cmp);
+    for p in [0.01, 0.5, 0.9, 0.999] {
+        let kept = kept(Processor::TopP(p), &logits);
+        let mut values: Vec<f32> = kept.iter().map(|id| logits[*id]).collect();
+        values.sort_by(f32::total_cmp);
+        assert_eq!(values, by_value[by_value.len() - kept.len()..], "{p}");
+    }
+}

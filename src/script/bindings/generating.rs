@@ -26,16 +26,16 @@ pub mod bindings {
     ///
     /// - How long: `max_length` (tokens of the whole text, prompt included), `max_new_tokens` (tokens to append; it
     ///   wins, and is 20 if neither is given), `min_length`, `min_new_tokens`, `stop` (texts), `eos` (tokens).
-    /// - To draw each token: `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `epsilon_cutoff`, `eta_cutoff`,
-    ///   `order` and `seed`, as `sample` explains them.
     /// - To change the logits: `guidance_scale` (above 0; with `negative_prompt`), `sequence_bias` (text to number),
     ///   `repetition_penalty` (above 0), `no_repeat_ngram_size` (at least 1), `bad_words`, `forced_eos`,
     ///   `exponential_decay_length_penalty` (`[start, factor]`), `suppress_tokens`, `begin_suppress_tokens`.
+    /// - To draw each token: `temperature`, `top_k`, `top_p`, `min_p`, `typical_p`, `epsilon_cutoff`, `eta_cutoff`,
+    ///   `order` and `seed`, as `sample` explains them.
     /// - Beam search: `num_beams`, `length_penalty` (1), `early_stopping` (`true`, `false`, `"never"`),
     ///   `num_return_sequences`.
     ///
-    /// The rules apply in the order in which they are named here: first those that change the logits, then those
-    /// that draw. Fails on options that are unknown, out of bounds or contradict each other. The result has the
+    /// The rules that change the logits come first, then those that draw, each in the order in which `options()` has
+    /// them. Fails on options that are unknown, out of bounds or contradict each other. The result has the
     /// fields `text`, `continuation`, `tokens`, `prompt`, `seed` and `stopped`, and knows its steps: `steps` is the
     /// table "Input | Choice 1 … 5", `shaded` the text with a background for each token, `chart` of it a bar for
     /// each, `table` of it the numbers; of a beam search there are `sequences`, `score` and `tree`.
