@@ -98,34 +98,17 @@ fn nth_highest(logits: &[f32], n: usize) -> f32 {
 }
 
 /// The indices of all finite values, the lowest value first, equal ones in their order.
-///
-/// A radix sort: a vocabulary is sorted in a third of the time that comparing takes.
 fn ascending(values: &[f32]) -> Vec<usize> {
-    const BITS: u32 = 11;
-    // The bits of a float, changed so that they rise with it.
-    let key = |value: f32| {
+    // Value and index in one integer, so that sorting compares nothing else; a radix sort was no faster.
+    let key = |(index, value): (usize, &f32)| {
         let bits = (value + 0.0).to_bits();
-        if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+        let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
+        u64::from(ordered) << 32 | index as u64
     };
     let finite = values.iter().enumerate().filter(|(_, value)| value.is_finite());
-    let mut sorted: Vec<(u32, u32)> = finite.map(|(index, value)| (key(*value), index as u32)).collect();
-    let mut other = vec![(0, 0); sorted.len()];
-    for shift in [0, BITS, 2 * BITS] {
-        let digit = |key: u32| (key >> shift) as usize & ((1 << BITS) - 1);
-        let mut starts = [0; 1 << BITS];
-        sorted.iter().for_each(|(key, _)| starts[digit(*key)] += 1);
-        let mut start = 0;
-        for count in &mut starts {
-            start += std::mem::replace(count, start);
-        }
-        for entry in &sorted {
-            let place = &mut starts[digit(entry.0)];
-            other[*place] = *entry;
-            *place += 1;
-        }
-        std::mem::swap(&mut sorted, &mut other);
-    }
-    sorted.into_iter().map(|(_, index)| index as usize).collect()
+    let mut keys: Vec<u64> = finite.map(key).collect();
+    keys.sort_unstable();
+    keys.into_iter().map(|key| (key & 0xFFFF_FFFF) as usize).collect()
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
