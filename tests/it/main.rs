@@ -2,13 +2,13 @@
 
 mod check;
 mod checkpoints;
-mod helpers;
 mod generate;
+mod helpers;
 mod hub;
 mod lessons;
 mod mirror;
 mod parity;
-mod scripts;
 mod repl;
+mod scripts;
 mod structure;
 mod tokens;
