@@ -9,12 +9,17 @@ use clap::{Args, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
+use crate::kernel;
+use crate::kernel::install::{self, Place};
 use crate::render::Output;
 use crate::repl;
 use crate::script::cells::{self, Cell, Kind};
 use crate::script::report::Report;
 use crate::script::{Origin, Session, Settings, registry};
 use crate::terminal::{self, Colour, Terminal};
+
+/// Needs no download.
+const DEFAULT_MODEL: &str = "pocket";
 
 /// Watch a GPT-2 language model write, one token at a time.
 ///
@@ -32,7 +37,7 @@ pub struct Cli {
 struct Common {
     /// The model to ask: `pocket` (built in), `gpt2`, another name from `tokenscope models`, `owner/name[@revision]`
     /// of the Hugging Face hub, or a folder
-    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = "pocket", value_name = "NAME")]
+    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = DEFAULT_MODEL, value_name = "NAME")]
     model: String,
     /// Where charts and other files that scripts write go
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
@@ -63,6 +68,11 @@ enum Command {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
     },
+    /// A kernel for Jupyter: install it, remove it, or run it
+    Kernel {
+        #[command(subcommand)]
+        command: KernelCommand,
+    },
     /// Print the reference of everything that a script can call, in Markdown
     Doc,
 }
@@ -74,6 +84,46 @@ enum ModelsCommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+#[derive(Subcommand)]
+enum KernelCommand {
+    /// Tell Jupyter of this program; with `--model`, kernels start with that model
+    Install(KernelPlace),
+    /// Make Jupyter forget it
+    Uninstall(KernelPlace),
+    /// Serve a client; Jupyter calls this
+    Run {
+        /// The file in which the client says where it listens
+        #[arg(long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct KernelPlace {
+    /// For you alone; this is what happens without another choice
+    #[arg(long, conflicts_with_all = ["prefix", "sys_prefix"])]
+    user: bool,
+    /// Below this folder, in `share/jupyter/kernels`
+    #[arg(long, value_name = "DIR", conflicts_with = "sys_prefix")]
+    prefix: Option<PathBuf>,
+    /// In the active Python environment
+    #[arg(long)]
+    sys_prefix: bool,
+    /// What Jupyter calls the kernel
+    #[arg(long, value_name = "NAME", default_value = "tokenscope")]
+    name: String,
+}
+
+impl KernelPlace {
+    fn place(&self) -> Place {
+        match (&self.prefix, self.sys_prefix) {
+            (Some(prefix), _) => Place::Prefix(prefix.clone()),
+            (None, true) => Place::Environment,
+            (None, false) => Place::User,
+        }
+    }
 }
 
 /// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
@@ -143,11 +193,32 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             terminal.write(&format!("`{name}` is here: {size:.1} MB of weights\n"));
             Ok(())
         }
+        Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
             Ok(())
         }
     }
+}
+
+fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    match command {
+        KernelCommand::Run { connection_file } => {
+            terminal::output_folder(&common.out)?;
+            kernel::run(&connection_file, &common.model, common.out.clone())?;
+        }
+        KernelCommand::Install(at) => {
+            // Without a choice the kernel's own environment decides when it starts.
+            let model = (common.model != DEFAULT_MODEL).then_some(common.model.as_str());
+            let folder = install::install(&at.place(), &at.name, model)?;
+            terminal.write(&format!("installed the kernel `{}` in {}\n", at.name, folder.display()));
+        }
+        KernelCommand::Uninstall(at) => {
+            let folder = install::uninstall(&at.place(), &at.name)?;
+            terminal.write(&format!("removed {}\n", folder.display()));
+        }
+    }
+    Ok(())
 }
 
 /// A session that Ctrl-C interrupts.

@@ -148,6 +148,23 @@ pub enum Error {
     #[error("{endpoint} could not deliver `{file}` (HTTP {status})")]
     ServerTrouble { endpoint: String, file: String, status: u16 },
 
+    /// A Jupyter client's file that says nothing usable.
+    #[error("cannot use the connection file `{}`: {reason}", path.display())]
+    BrokenConnection { path: PathBuf, reason: String },
+
+    #[error("cannot listen on {address}: {source}")]
+    CannotListen { address: String, source: std::io::Error },
+
+    #[error("`{name}` cannot be a kernel's name")]
+    BadKernelName { name: String },
+
+    #[error("there is no kernel `{name}` in `{}`", folder.display())]
+    NoSuchKernel { name: String, folder: PathBuf },
+
+    /// Neither a Python environment nor a home to install a kernel in.
+    #[error("no environment is active to install the kernel in")]
+    NoEnvironment,
+
     /// No connection at all.
     #[error("cannot reach {endpoint}: {reason}")]
     Unreachable { endpoint: String, reason: String },
@@ -290,6 +307,11 @@ impl Error {
             Error::Damaged { .. } => "fetch the file again: a damaged download is not kept".into(),
             Error::NotAHub { .. } => "check `HF_ENDPOINT`; a login page may also be in the way".into(),
             Error::ChangedMeanwhile { .. } => "try again to get the new version".into(),
+            Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
+            Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
+            Error::NoEnvironment => {
+                "activate one, or say where with `--prefix DIR`; `--user` installs for you alone".into()
+            }
             Error::ChartEmpty { .. } => "give it one bar for each token to show".into(),
             Error::ChartCrowded { limit, .. } => {
                 format!("show only the likeliest, at most {limit}; a table holds any number")

@@ -15,6 +15,7 @@ pub mod error;
 pub mod generate;
 pub mod hub;
 pub mod interrupt;
+pub mod kernel;
 pub mod model;
 pub mod render;
 pub mod repl;

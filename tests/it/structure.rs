@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["check"],
     &["script"],
     &["terminal"],
-    &["repl"],
+    &["kernel", "repl"],
     &["cli"],
     &["main", "lib"],
 ];
@@ -34,6 +34,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_transformers", &["model", "generate"]),
     ("clap", &["cli", "terminal"]),
     ("ctrlc", &["cli"]),
+    ("hmac", &["kernel"]),
+    ("sha2", &["kernel"]),
+    ("base64", &["kernel"]),
     ("indicatif", &["terminal"]),
 ];
 
