@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Error, Result};
+use crate::export::{self, Format};
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::kernel;
 use crate::kernel::install::{self, Place};
 use crate::render::Output;
 use crate::repl;
-use crate::script::cells::{self, Cell, Kind};
+use crate::script::cells::{Cell, Kind};
 use crate::script::report::Report;
 use crate::script::{Origin, Session, Settings, registry};
 use crate::terminal::{self, Colour, Terminal};
@@ -51,7 +52,7 @@ struct Common {
 enum Command {
     /// Run scripts, one after the other in one session
     Run {
-        /// Scripts (`.rhai`); `-` is standard input
+        /// Scripts (`.rhai`) or notebooks (`.ipynb`); `-` is standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Leave out the code of a script that has prose, and show only what it gives
@@ -67,6 +68,15 @@ enum Command {
     Models {
         #[command(subcommand)]
         command: Option<ModelsCommand>,
+    },
+    /// Run a lesson or a notebook, and write it with what its cells give into the folder of `--out`
+    Export {
+        /// A script (`.rhai`) or a notebook (`.ipynb`)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it becomes; a script is written without being run
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        to: ExportFormat,
     },
     /// A kernel for Jupyter: install it, remove it, or run it
     Kernel {
@@ -84,6 +94,14 @@ enum ModelsCommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ExportFormat {
+    Ipynb,
+    Html,
+    Md,
+    Rhai,
 }
 
 #[derive(Subcommand)]
@@ -193,12 +211,40 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             terminal.write(&format!("`{name}` is here: {size:.1} MB of weights\n"));
             Ok(())
         }
+        Some(Command::Export { file, to }) => run_export(&file, to, common, terminal),
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
             Ok(())
         }
     }
+}
+
+fn run_export(file: &Path, to: ExportFormat, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let (format, ending) = match to {
+        ExportFormat::Ipynb => (Format::Notebook, "ipynb"),
+        ExportFormat::Html => (Format::Html, "html"),
+        ExportFormat::Md => (Format::Markdown, "md"),
+        ExportFormat::Rhai => (Format::Script, "rhai"),
+    };
+    let (name, text) = read(file).map_err(Failure::Usage)?;
+    let cells = export::read(file, &text).map_err(Failure::Usage)?;
+    terminal::output_folder(&common.out)?;
+    let title = file.file_stem().map_or("lesson".into(), |stem| stem.to_string_lossy());
+    let path = common.out.join(format!("{title}.{ending}"));
+    if path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|file| file == path)) {
+        return Err(Failure::Usage(Error::WouldOverwrite { path }));
+    }
+    let written = match format {
+        Format::Script => export::script(cells.iter()),
+        format => {
+            let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
+            export::write(&export::run(cells, &name, settings, interrupt())?, format, &title)
+        }
+    };
+    crate::render::write(&path, written.as_bytes())?;
+    terminal.write(&format!("wrote {}\n", path.display()));
+    Ok(())
 }
 
 fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
@@ -224,12 +270,17 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 /// A session that Ctrl-C interrupts.
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
+    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
+    Ok(Session::new(settings, interrupt(), terminal.sink()))
+}
+
+/// What Ctrl-C requests.
+fn interrupt() -> Interrupt {
     let interrupt = Interrupt::default();
     let requested = interrupt.clone();
     // A second handler cannot be set; the first then serves.
     let _ = ctrlc::set_handler(move || requested.request());
-    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-    Ok(Session::new(settings, interrupt, terminal.sink()))
+    interrupt
 }
 
 fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
@@ -239,7 +290,7 @@ fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Termi
     for (name, text) in scripts {
         let stem = Path::new(&name).file_stem().map_or("chart".into(), |stem| stem.to_string_lossy());
         terminal.name_charts(if name == "<stdin>" { "chart" } else { &stem });
-        let cells = cells::parse(&text);
+        let cells = export::read(Path::new(&name), &text).map_err(Failure::Usage)?;
         let show_code = !no_code && cells.iter().any(|cell| cell.kind == Kind::Markdown);
         for cell in &cells {
             run_part(&mut session, cell, &name, show_code, terminal)?;

@@ -155,6 +155,12 @@ pub enum Error {
     #[error("cannot listen on {address}: {source}")]
     CannotListen { address: String, source: std::io::Error },
 
+    #[error("`{}` would be overwritten by itself", path.display())]
+    WouldOverwrite { path: PathBuf },
+
+    #[error("`{}` is no notebook: {reason}", path.display())]
+    BrokenNotebook { path: PathBuf, reason: String },
+
     #[error("`{name}` cannot be a kernel's name")]
     BadKernelName { name: String },
 
@@ -307,6 +313,7 @@ impl Error {
             Error::Damaged { .. } => "fetch the file again: a damaged download is not kept".into(),
             Error::NotAHub { .. } => "check `HF_ENDPOINT`; a login page may also be in the way".into(),
             Error::ChangedMeanwhile { .. } => "try again to get the new version".into(),
+            Error::WouldOverwrite { .. } => "name another folder with `--out DIR`".into(),
             Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
             Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
             Error::NoEnvironment => {

@@ -12,6 +12,7 @@ pub mod analyse;
 pub mod cli;
 pub mod distribution;
 pub mod error;
+pub mod export;
 pub mod generate;
 pub mod hub;
 pub mod interrupt;

@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["script"],
     &["terminal"],
     &["kernel", "repl"],
+    &["export"],
     &["cli"],
     &["main", "lib"],
 ];
@@ -36,7 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ctrlc", &["cli"]),
     ("hmac", &["kernel"]),
     ("sha2", &["kernel"]),
-    ("base64", &["kernel"]),
+    ("base64", &["kernel", "export"]),
     ("indicatif", &["terminal"]),
 ];
 
