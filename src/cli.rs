@@ -8,15 +8,21 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::check;
 use crate::error::{Error, Result};
+use crate::export::{self, Format};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
+use crate::kernel;
+use crate::kernel::install::{self, Place};
 use crate::model;
 use crate::render::Output;
 use crate::repl;
-use crate::script::cells::{self, Cell, Kind};
+use crate::script::cells::{Cell, Kind};
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Settings, Unit, registry};
 use crate::terminal::{self, Colour, Terminal};
+
+/// Needs no download.
+const DEFAULT_MODEL: &str = "pocket";
 
 /// Watch a GPT-2 language model write, one token at a time.
 ///
@@ -37,7 +43,7 @@ pub struct Cli {
 struct Common {
     /// The model to ask: `pocket` (built in), `gpt2`, another name from `tokenscope models`, `owner/name[@revision]`
     /// of the Hugging Face hub, or a folder
-    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = "pocket", value_name = "NAME")]
+    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = DEFAULT_MODEL, value_name = "NAME")]
     model: String,
     /// Where charts and other files that scripts write go
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
@@ -54,7 +60,7 @@ struct Common {
 enum Command {
     /// Run scripts, one after the other in one session
     Run {
-        /// Scripts (`.rhai`); `-` is standard input
+        /// Scripts (`.rhai`) or notebooks (`.ipynb`); `-` is standard input
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
         /// Leave out the code of a script that has prose, and show only what it gives
@@ -75,6 +81,20 @@ enum Command {
     ///
     /// Ends with 0 if all facts agree, with 1 if some do not, and with 2 if nothing is known about such a model.
     Check,
+    /// Run a lesson or a notebook, and write it with what its cells give into the folder of `--out`
+    Export {
+        /// A script (`.rhai`) or a notebook (`.ipynb`)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it becomes; a script is written without being run
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        to: ExportFormat,
+    },
+    /// A kernel for Jupyter: install it, remove it, or run it
+    Kernel {
+        #[command(subcommand)]
+        command: KernelCommand,
+    },
     /// Print the reference of everything that a script can call, in Markdown
     Doc,
 }
@@ -86,6 +106,54 @@ enum ModelsCommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ExportFormat {
+    Ipynb,
+    Html,
+    Md,
+    Rhai,
+}
+
+#[derive(Subcommand)]
+enum KernelCommand {
+    /// Tell Jupyter of this program; with `--model`, kernels start with that model
+    Install(KernelPlace),
+    /// Make Jupyter forget it
+    Uninstall(KernelPlace),
+    /// Serve a client; Jupyter calls this
+    Run {
+        /// The file in which the client says where it listens
+        #[arg(long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct KernelPlace {
+    /// For you alone; this is what happens without another choice
+    #[arg(long, conflicts_with_all = ["prefix", "sys_prefix"])]
+    user: bool,
+    /// Below this folder, in `share/jupyter/kernels`
+    #[arg(long, value_name = "DIR", conflicts_with = "sys_prefix")]
+    prefix: Option<PathBuf>,
+    /// In the active Python environment
+    #[arg(long)]
+    sys_prefix: bool,
+    /// What Jupyter calls the kernel
+    #[arg(long, value_name = "NAME", default_value = "tokenscope")]
+    name: String,
+}
+
+impl KernelPlace {
+    fn place(&self) -> Place {
+        match (&self.prefix, self.sys_prefix) {
+            (Some(prefix), _) => Place::Prefix(prefix.clone()),
+            (None, true) => Place::Environment,
+            (None, false) => Place::User,
+        }
+    }
 }
 
 /// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
@@ -172,6 +240,8 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             Ok(())
         }
         Some(Command::Check) => check(common, terminal),
+        Some(Command::Export { file, to }) => run_export(&file, to, common, terminal),
+        Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
             Ok(())
@@ -194,15 +264,67 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
     }
 }
 
+fn run_export(file: &Path, to: ExportFormat, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let (format, ending) = match to {
+        ExportFormat::Ipynb => (Format::Notebook, "ipynb"),
+        ExportFormat::Html => (Format::Html, "html"),
+        ExportFormat::Md => (Format::Markdown, "md"),
+        ExportFormat::Rhai => (Format::Script, "rhai"),
+    };
+    let (name, text) = read(file).map_err(Failure::Usage)?;
+    let cells = export::read(file, &text).map_err(Failure::Usage)?;
+    terminal::output_folder(&common.out)?;
+    let title = file.file_stem().map_or("lesson".into(), |stem| stem.to_string_lossy());
+    let path = common.out.join(format!("{title}.{ending}"));
+    if path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|file| file == path)) {
+        return Err(Failure::Usage(Error::WouldOverwrite { path }));
+    }
+    let written = match format {
+        Format::Script => export::script(cells.iter()),
+        format => {
+            let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
+            export::write(&export::run(cells, &name, settings, interrupt())?, format, &title)
+        }
+    };
+    crate::render::write(&path, written.as_bytes())?;
+    terminal.write(&format!("wrote {}\n", path.display()));
+    Ok(())
+}
+
+fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    match command {
+        KernelCommand::Run { connection_file } => {
+            terminal::output_folder(&common.out)?;
+            kernel::run(&connection_file, &common.model, common.out.clone())?;
+        }
+        KernelCommand::Install(at) => {
+            // Without a choice the kernel's own environment decides when it starts.
+            let model = (common.model != DEFAULT_MODEL).then_some(common.model.as_str());
+            let folder = install::install(&at.place(), &at.name, model)?;
+            terminal.write(&format!("installed the kernel `{}` in {}\n", at.name, folder.display()));
+        }
+        KernelCommand::Uninstall(at) => {
+            let folder = install::uninstall(&at.place(), &at.name)?;
+            terminal.write(&format!("removed {}\n", folder.display()));
+        }
+    }
+    Ok(())
+}
+
 /// A session that Ctrl-C interrupts.
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
+    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
+    Ok(Session::new(settings, interrupt(), terminal.sink()))
+}
+
+/// What Ctrl-C requests.
+fn interrupt() -> Interrupt {
     let interrupt = Interrupt::default();
     let requested = interrupt.clone();
     // A second handler cannot be set; the first then serves.
     let _ = ctrlc::set_handler(move || requested.request());
-    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-    Ok(Session::new(settings, interrupt, terminal.sink()))
+    interrupt
 }
 
 fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
@@ -236,7 +358,7 @@ fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Termi
     for (name, text) in scripts {
         let stem = Path::new(&name).file_stem().map_or("chart".into(), |stem| stem.to_string_lossy());
         terminal.name_charts(if name == "<stdin>" { "chart" } else { &stem });
-        let cells = cells::parse(&text);
+        let cells = export::read(Path::new(&name), &text).map_err(Failure::Usage)?;
         let show_code = !no_code && cells.iter().any(|cell| cell.kind == Kind::Markdown);
         for cell in &cells {
             run_part(&mut session, cell, &name, show_code, terminal)?;

@@ -168,6 +168,29 @@ pub enum Error {
     #[error("{endpoint} could not deliver `{file}` (HTTP {status})")]
     ServerTrouble { endpoint: String, file: String, status: u16 },
 
+    /// A Jupyter client's file that says nothing usable.
+    #[error("cannot use the connection file `{}`: {reason}", path.display())]
+    BrokenConnection { path: PathBuf, reason: String },
+
+    #[error("cannot listen on {address}: {source}")]
+    CannotListen { address: String, source: std::io::Error },
+
+    #[error("`{}` would be overwritten by itself", path.display())]
+    WouldOverwrite { path: PathBuf },
+
+    #[error("`{}` is no notebook: {reason}", path.display())]
+    BrokenNotebook { path: PathBuf, reason: String },
+
+    #[error("`{name}` cannot be a kernel's name")]
+    BadKernelName { name: String },
+
+    #[error("there is no kernel `{name}` in `{}`", folder.display())]
+    NoSuchKernel { name: String, folder: PathBuf },
+
+    /// Neither a Python environment nor a home to install a kernel in.
+    #[error("no environment is active to install the kernel in")]
+    NoEnvironment,
+
     /// No connection at all.
     #[error("cannot reach {endpoint}: {reason}")]
     Unreachable { endpoint: String, reason: String },
@@ -347,6 +370,12 @@ impl Error {
             }
             Error::PublishedDiffers { .. } => {
                 "are these the published weights? a model that was trained further answers otherwise".into()
+            }
+            Error::WouldOverwrite { .. } => "name another folder with `--out DIR`".into(),
+            Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
+            Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
+            Error::NoEnvironment => {
+                "activate one, or say where with `--prefix DIR`; `--user` installs for you alone".into()
             }
             Error::ChartEmpty { .. } => "give it one bar for each token to show".into(),
             Error::ChartCrowded { limit, .. } => {

@@ -1,5 +1,6 @@
 //! A session: cells of Rhai in, outputs out. What every front end (terminal, runner, notebook) talks to.
 
+mod aside;
 pub mod bindings;
 pub mod cells;
 mod completeness;

@@ -6,6 +6,7 @@ mod generate;
 mod helpers;
 mod hub;
 mod lessons;
+mod kernel;
 mod mirror;
 mod parity;
 mod repl;

@@ -14,7 +14,8 @@ const FLOORS: &[&[&str]] = &[
     &["check"],
     &["script"],
     &["terminal"],
-    &["repl"],
+    &["kernel", "repl"],
+    &["export"],
     &["cli"],
     &["main", "lib"],
 ];
@@ -35,6 +36,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_transformers", &["model", "generate"]),
     ("clap", &["cli", "terminal"]),
     ("ctrlc", &["cli"]),
+    ("hmac", &["kernel"]),
+    ("sha2", &["kernel"]),
+    ("base64", &["kernel", "export"]),
     ("indicatif", &["terminal"]),
 ];
 

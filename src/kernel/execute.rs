@@ -1,0 +1,136 @@
+//! Runs a cell, and tells all clients what it gives while it runs.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::progress::Progress;
+use super::shell::Shell;
+use super::{Kernel, Request, media};
+use crate::render::Output;
+use crate::script::report::Report;
+use crate::script::{Event, Origin};
+
+/// Hears the session and passes on what it says, as part of the request that is being answered.
+pub struct Listener {
+    kernel: Arc<Kernel>,
+    state: RefCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The header of the request; none while nothing is to be told.
+    parent: Option<Value>,
+    progress: Option<Progress>,
+}
+
+impl Listener {
+    pub fn new(kernel: Arc<Kernel>) -> Listener {
+        Listener { kernel, state: RefCell::default() }
+    }
+
+    fn attend(&self, parent: Option<Value>) {
+        *self.state.borrow_mut() = State { parent, progress: None };
+    }
+
+    pub fn hear(&self, event: Event) {
+        let mut state = self.state.borrow_mut();
+        let State { parent: Some(parent), progress } = &mut *state else { return };
+        let tell = |kind: &str, content: &Value| self.kernel.publish(kind, parent, content);
+        match event {
+            Event::Output(Output::Stream(text)) => tell("stream", &json!({ "name": "stdout", "text": text })),
+            Event::Output(output) => {
+                let media::Bundle { data, metadata } = media::bundle(&output);
+                tell("display_data", &json!({ "data": data, "metadata": metadata, "transient": {} }));
+            }
+            Event::Started { what, total, unit } => *progress = Some(Progress::new(what, total, unit)),
+            Event::Advanced(amount) => {
+                if let Some(progress) = progress {
+                    progress.advance(amount, tell);
+                }
+            }
+            Event::Finished => {
+                if let Some(progress) = progress.take() {
+                    progress.finish(tell);
+                }
+            }
+        }
+    }
+}
+
+/// Runs what the request holds, and returns the content of the reply.
+pub fn execute(shell: &mut Shell, request: &Request) -> Value {
+    let code = request.text("code");
+    let silent = request.flag("silent", false);
+    let counts = !silent && request.flag("store_history", true) && !code.trim().is_empty();
+    let number = shell.session.next_cell();
+    shell.count = if counts { number } else { number - 1 };
+    let count = shell.count;
+    let parent = &request.header;
+    if !silent {
+        shell.kernel.publish("execute_input", parent, &json!({ "code": code, "execution_count": count }));
+    }
+    shell.listener.attend((!silent).then(|| parent.clone()));
+    let origin = Origin { name: format!("[{number}]"), line: 1 };
+    let result = match counts {
+        true => {
+            shell.history.add(number, code);
+            shell.session.eval_counted(code, &origin)
+        }
+        false => shell.session.eval_aside(code, &origin),
+    };
+    let content = match result {
+        Ok(value) => {
+            if let Some(output) = value.filter(|_| !silent) {
+                let media::Bundle { data, metadata } = media::bundle(&output);
+                let content = json!({ "execution_count": count, "data": data, "metadata": metadata });
+                shell.kernel.publish("execute_result", parent, &content);
+            }
+            let expressions = user_expressions(shell, request);
+            json!({ "status": "ok", "execution_count": count, "payload": [], "user_expressions": expressions })
+        }
+        Err(report) => {
+            let mut content = failure(&report);
+            if !silent {
+                shell.kernel.publish("error", parent, &content);
+            }
+            content["status"] = "error".into();
+            content["execution_count"] = count.into();
+            content
+        }
+    };
+    shell.listener.attend(None);
+    content
+}
+
+/// What each of the named expressions gives, or why it fails.
+fn user_expressions(shell: &mut Shell, request: &Request) -> Value {
+    let none = Map::new();
+    let asked = request.content["user_expressions"].as_object().unwrap_or(&none);
+    let mut answers = Map::new();
+    for (name, code) in asked {
+        let origin = Origin { name: format!("<{name}>"), line: 1 };
+        let answer = match shell.session.eval_aside(code.as_str().unwrap_or_default(), &origin) {
+            Ok(value) => {
+                let media::Bundle { data, metadata } =
+                    media::bundle(&value.unwrap_or(Output::Text(String::new())));
+                json!({ "status": "ok", "data": data, "metadata": metadata })
+            }
+            Err(report) => {
+                let mut content = failure(&report);
+                content["status"] = "error".into();
+                content
+            }
+        };
+        answers.insert(name.clone(), answer);
+    }
+    answers.into()
+}
+
+fn failure(report: &Report) -> Value {
+    let name = if report.interrupted { "Interrupted" } else { "Error" };
+    let text = report.text(true);
+    let traceback: Vec<&str> = text.lines().collect();
+    json!({ "ename": name, "evalue": report.message, "traceback": traceback })
+}

@@ -1,0 +1,127 @@
+//! The kernelspec: the folder through which Jupyter clients find the kernel.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::logo;
+use crate::error::{Error, Result};
+use crate::render::write;
+
+/// For whom the kernel is installed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// The user's own Jupyter folder.
+    #[default]
+    User,
+    /// Below a prefix, as Python environments have it.
+    Prefix(PathBuf),
+    /// The environment that is active: `VIRTUAL_ENV` or `CONDA_PREFIX`.
+    Environment,
+}
+
+/// Writes the kernelspec, and returns its folder. A kernel of that name that was there is replaced.
+///
+/// # Errors
+/// When the name cannot be a kernel's, no environment is active, or the folder cannot be written.
+pub fn install(place: &Place, name: &str, model: Option<&str>) -> Result<PathBuf> {
+    let folder = folder(place, name)?;
+    let program = std::env::current_exe().map_err(Error::io("find", "tokenscope"))?;
+    let mut arguments =
+        vec![program.display().to_string(), "kernel".into(), "run".into(), "--connection-file".into()];
+    arguments.push("{connection_file}".to_owned());
+    if let Some(model) = model {
+        arguments.extend(["--model".to_owned(), model.to_owned()]);
+    }
+    let title = match model {
+        Some(model) => format!("tokenscope ({model})"),
+        None => "tokenscope".to_owned(),
+    };
+    let spec = json!({
+        "argv": arguments,
+        "display_name": title,
+        "language": "rhai",
+        "interrupt_mode": "message",
+        "metadata": { "debugger": false },
+    });
+    let spec = serde_json::to_string_pretty(&spec).expect("plain data can be written") + "\n";
+    std::fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
+    write(&folder.join("logo-32x32.png"), &logo::png(1)?)?;
+    write(&folder.join("logo-64x64.png"), &logo::png(2)?)?;
+    write(&folder.join("logo-svg.svg"), logo::svg().as_bytes())?;
+    // Last: with it the kernel is there.
+    write(&folder.join("kernel.json"), spec.as_bytes())?;
+    Ok(folder)
+}
+
+/// Removes the kernelspec, and returns the folder that it was in.
+///
+/// # Errors
+/// When there is none of that name, or the folder cannot be removed.
+pub fn uninstall(place: &Place, name: &str) -> Result<PathBuf> {
+    let folder = folder(place, name)?;
+    if !folder.join("kernel.json").is_file() {
+        return Err(Error::NoSuchKernel { name: name.to_owned(), folder });
+    }
+    std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
+    Ok(folder)
+}
+
+fn folder(place: &Place, name: &str) -> Result<PathBuf> {
+    // What `jupyter kernelspec` accepts; it also keeps the name from leading elsewhere.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(is_plain) {
+        return Err(Error::BadKernelName { name: name.to_owned() });
+    }
+    let data = match place {
+        Place::User => user_folder()?,
+        Place::Prefix(prefix) => prefix.join("share/jupyter"),
+        Place::Environment => {
+            let prefix = ["VIRTUAL_ENV", "CONDA_PREFIX"].iter().find_map(std::env::var_os);
+            Path::new(&prefix.ok_or(Error::NoEnvironment)?).join("share/jupyter")
+        }
+    };
+    // Jupyter itself looks names up in lower case.
+    Ok(data.join("kernels").join(name.to_lowercase()))
+}
+
+/// Where Jupyter looks for what a user has installed.
+fn user_folder() -> Result<PathBuf> {
+    if let Some(folder) = std::env::var_os("JUPYTER_DATA_DIR") {
+        return Ok(PathBuf::from(folder));
+    }
+    let folder = match cfg!(target_os = "macos") {
+        true => dirs::home_dir().map(|home| home.join("Library/Jupyter")),
+        false => dirs::data_dir().map(|data| data.join("jupyter")),
+    };
+    folder.ok_or(Error::NoEnvironment)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernelspec_comes_and_goes() {
+        let prefix = tempfile::tempdir().unwrap();
+        let place = Place::Prefix(prefix.path().to_owned());
+        let folder = install(&place, "Scope", Some("gpt2")).unwrap();
+        assert!(folder.ends_with("share/jupyter/kernels/scope"));
+        let spec: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(folder.join("kernel.json")).unwrap()).unwrap();
+        assert_eq!(spec["display_name"], "tokenscope (gpt2)");
+        assert_eq!(spec["argv"][4], "{connection_file}");
+        install(&place, "scope", None).unwrap();
+        assert_eq!(uninstall(&place, "scope").unwrap(), folder);
+        assert!(!folder.exists());
+        assert!(matches!(uninstall(&place, "scope"), Err(Error::NoSuchKernel { .. })));
+    }
+
+    #[test]
+    fn a_name_leads_nowhere_else() {
+        let place = Place::Prefix(PathBuf::from("/nowhere"));
+        for name in ["", "..", "a/b", "a b", ".hidden"] {
+            assert!(matches!(uninstall(&place, name), Err(Error::BadKernelName { .. })), "{name}");
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Running code for a notebook, where not everything that runs is a cell of its own number.
+
+use super::report::Report;
+use super::{Origin, Session};
+use crate::render::Output;
+
+impl Session {
+    /// Runs a cell that keeps its number even if it does not parse, so that no two share one.
+    pub fn eval_counted(&mut self, code: &str, origin: &Origin) -> Result<Option<Output>, Box<Report>> {
+        let number = self.next_cell();
+        let result = self.eval(code, origin);
+        if self.next_cell() == number {
+            self.inputs.push(code.to_owned().into());
+            self.results.push(rhai::Dynamic::UNIT);
+            self.define_results();
+        }
+        result
+    }
+
+    /// Runs code that is no cell: it sees and changes the same variables, but takes no number and leaves `ans` alone.
+    pub fn eval_aside(&mut self, code: &str, origin: &Origin) -> Result<Option<Output>, Box<Report>> {
+        let cells = self.results.len();
+        let result = self.eval(code, origin);
+        self.results.truncate(cells);
+        self.inputs.truncate(cells);
+        self.define_results();
+        result
+    }
+}
