@@ -79,10 +79,6 @@ impl Gpt2 {
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
     pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
-        kernels::among_the_threads(|| self.read(ids, cache, interrupt))
-    }
-
-    fn read(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
         let x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
@@ -97,7 +93,7 @@ impl Gpt2 {
 
     /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        kernels::among_the_threads(|| self.lm_head.forward(x))
+        self.lm_head.forward(x)
     }
 
     /// wte + wpe: [positions] → [positions, n_embd].

@@ -24,12 +24,6 @@ pub fn use_threads(threads: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
-/// Runs work on one of the threads that the loops are shared out among. From any other thread each single loop
-/// would have to be handed over and waited for, which takes longer than a small loop itself.
-pub fn among_the_threads<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    rayon::scope(|_| work())
-}
-
 #[cfg(test)]
 pub mod testing {
     //! Running one loop under each instruction set that this machine has.
