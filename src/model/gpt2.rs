@@ -6,6 +6,8 @@ use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::kernels;
 use super::linear::{LayerNorm, Linear, by_rows};
+use super::readout::Readout;
+use super::trace::{Place, Trace};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -20,6 +22,7 @@ pub struct Gpt2 {
     ln_f: LayerNorm,
     /// The token embedding again, unless the model keeps another one.
     lm_head: Linear,
+    readout: Readout,
     n_embd: usize,
 }
 
@@ -61,6 +64,7 @@ impl Gpt2 {
                 .map(|layer| Block::new(config, checkpoint, layer))
                 .collect::<Result<_>>()?,
             ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
+            readout: Readout::new(config, checkpoint, head.clone())?,
             lm_head: Linear::head(head, n_embd, vocab_size),
             wte,
             n_embd,
@@ -69,13 +73,30 @@ impl Gpt2 {
 
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
-    pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
+    /// A trace takes what the blocks did; its cache must be empty.
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        cache: &mut Cache,
+        interrupt: &Interrupt,
+        mut trace: Option<&mut Trace>,
+    ) -> Result<Tensor> {
         let mut x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
-            x = (&x + block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
-            x = (&x + block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
+            let note = &mut |place, x: &Tensor| trace.iter_mut().for_each(|trace| trace.record(place, x));
+            note(Place::Before, &x);
+            let read = block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past, note)?; // [positions, n_embd]
+            note(Place::Attention, &read);
+            x = (&x + read)?; // [positions, n_embd]
+            note(Place::Middle, &x);
+            let thought = block.mlp.forward(&block.ln_2.forward(&x)?)?; // [positions, n_embd]
+            note(Place::Mlp, &thought);
+            x = (&x + thought)?; // [positions, n_embd]
+        }
+        if let Some(trace) = trace {
+            trace.finish(&x);
         }
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
@@ -85,6 +106,31 @@ impl Gpt2 {
     /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
         self.lm_head.forward(x)
+    }
+
+    /// The stream as the head takes it: the final layer norm of any rows, [positions, n_embd] → the same.
+    pub fn normalise(&self, x: &Tensor) -> Result<Tensor> {
+        self.ln_f.forward(x)
+    }
+
+    /// What each head of a layer adds to the stream at one position, and last what the bias of their projection
+    /// adds: [n_embd] (a row of [`Place::Mixed`]) → [n_head + 1, n_embd].
+    pub fn head_outputs(&self, layer: usize, mixed: &[f32]) -> Result<Vec<Vec<f32>>> {
+        self.h[layer].attn.apart(mixed)
+    }
+
+    pub fn readout(&self) -> &Readout {
+        &self.readout
+    }
+
+    /// The embeddings of all tokens, [vocab_size, n_embd].
+    pub fn token_embeddings(&self) -> &[f32] {
+        &self.wte
+    }
+
+    /// The embeddings of all positions, [n_positions, n_embd].
+    pub fn position_embeddings(&self) -> &[f32] {
+        &self.wpe
     }
 
     /// wte + wpe: [positions] → [positions, n_embd].
@@ -129,12 +175,36 @@ impl Block {
 
 impl Attention {
     /// [positions, n_embd] → [positions, n_embd]; keys and values join the cache.
-    fn forward(&self, x: &Tensor, cache: &mut LayerCache, past: usize) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        cache: &mut LayerCache,
+        past: usize,
+        note: &mut impl FnMut(Place, &Tensor),
+    ) -> Result<Tensor> {
         let qkv = self.c_attn.forward(x)?; // [positions, 3 · n_embd]
+        note(Place::Qkv, &qkv);
         let mixed = by_rows(&qkv, self.n_embd, |qkv| {
             kernels::attend(qkv, &cache.extend(qkv, past), self.head_size, self.scale)
         })?; // [positions, n_embd]
+        note(Place::Mixed, &mixed);
         self.c_proj.forward(&mixed)
+    }
+
+    /// What each head adds to the stream at one position, and last what the bias adds: [n_embd] → [n_head + 1, n_embd].
+    fn apart(&self, mixed: &[f32]) -> Result<Vec<Vec<f32>>> {
+        let heads = self.n_embd / self.head_size;
+        // Each row keeps the columns of its head; the last keeps none.
+        let mut rows = vec![0.0; (heads + 1) * self.n_embd];
+        for (head, row) in rows.chunks_exact_mut(self.n_embd).take(heads).enumerate() {
+            let columns = head * self.head_size..(head + 1) * self.head_size;
+            row[columns.clone()].copy_from_slice(&mixed[columns]);
+        }
+        let rows = Tensor::from_vec(rows, (heads + 1, self.n_embd), &Device::Cpu)?; // [n_head + 1, n_embd]
+        let mut parts: Vec<Vec<f32>> = self.c_proj.forward(&rows)?.to_vec2()?;
+        let (bias, heads) = parts.split_last_mut().expect("the bias is there");
+        heads.iter_mut().for_each(|head| head.iter_mut().zip(&*bias).for_each(|(x, bias)| *x -= bias));
+        Ok(parts)
     }
 }
 
