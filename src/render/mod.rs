@@ -6,15 +6,18 @@
 
 mod blocks;
 pub mod chart;
+pub mod colours;
 pub mod html;
 pub mod label;
 pub mod number;
 mod prose;
+pub mod shaded;
 pub mod table;
 pub mod text;
 
-pub use chart::{Bar, BarChart, Chart};
+pub use chart::{Bar, BarChart, Chart, HeatMap, Panels, SignedBars};
 pub use label::label;
+pub use shaded::Shaded;
 pub use table::{Align, Cell, Column, Table};
 pub use text::TextStyle;
 
@@ -34,6 +37,8 @@ pub enum Output {
     Markdown(String),
     Table(Table),
     Chart(Chart),
+    /// A text whose pieces are shaded by a value.
+    Shaded(Shaded),
 }
 
 impl Output {
@@ -45,6 +50,7 @@ impl Output {
             Output::Markdown(source) => text::markdown(source, style),
             Output::Table(table) => table.text(style),
             Output::Chart(chart) => chart.text(style),
+            Output::Shaded(shaded) => shaded.text(style),
         }
     }
 
@@ -54,6 +60,7 @@ impl Output {
         match self {
             Output::Table(table) => Some(table.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
+            Output::Shaded(shaded) => Some(shaded.html()),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
     }
@@ -63,11 +70,11 @@ impl Output {
         match self {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
-            Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
+            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::Shaded(_) => None,
         }
     }
 
-    /// A picture as the bytes of a PNG, 1600 pixels wide, where there is one.
+    /// A picture as the bytes of a PNG, at least 1600 pixels wide, where there is one.
     pub fn png(&self) -> Option<Result<Vec<u8>>> {
         match self {
             Output::Chart(chart) => Some(chart.png(chart::SCALE)),

@@ -6,12 +6,22 @@
 mod axis;
 mod bars;
 mod font;
+mod heading;
+mod heat_map;
+mod panels;
 mod scene;
+mod shaded;
+mod signed;
 mod terminal;
+mod terminal_grids;
 
 pub use bars::{Bar, BarChart};
+pub use heat_map::HeatMap;
+pub use panels::Panels;
+pub use signed::SignedBars;
 
 use crate::error::Result;
+use crate::render::shaded::Shaded;
 use crate::render::text::TextStyle;
 use scene::Scene;
 
@@ -22,13 +32,19 @@ pub const SCALE: f64 = 2.0;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Chart {
     Bars(BarChart),
+    /// Bars to both sides of zero.
+    Signed(SignedBars),
+    HeatMap(HeatMap),
+    /// Many small heat maps side by side.
+    Panels(Panels),
+    Shaded(Shaded),
 }
 
 impl Chart {
-    /// The bytes of a PNG, `scale` × 800 pixels wide.
+    /// The bytes of a PNG, at least `scale` × 800 pixels wide.
     ///
     /// # Errors
-    /// When the chart is empty or crowded, a value is not within 0..=1, or `scale` is not within
+    /// When the chart is empty or crowded, a value cannot be drawn, or `scale` is not within
     /// 0.5..=8.
     pub fn png(&self, scale: f64) -> Result<Vec<u8>> {
         self.scene()?.png(scale)
@@ -46,6 +62,10 @@ impl Chart {
     pub fn text(&self, style: &TextStyle) -> String {
         match self {
             Chart::Bars(chart) => chart.text(style),
+            Chart::Signed(chart) => chart.text(style),
+            Chart::HeatMap(chart) => chart.text(style),
+            Chart::Panels(chart) => chart.text(style),
+            Chart::Shaded(text) => text.text(style),
         }
     }
 
@@ -53,12 +73,20 @@ impl Chart {
     pub fn title(&self) -> &str {
         match self {
             Chart::Bars(chart) => &chart.title,
+            Chart::Signed(chart) => &chart.title,
+            Chart::HeatMap(chart) => &chart.title,
+            Chart::Panels(chart) => &chart.title,
+            Chart::Shaded(text) => &text.title,
         }
     }
 
     fn scene(&self) -> Result<Scene> {
         match self {
             Chart::Bars(chart) => chart.scene(),
+            Chart::Signed(chart) => chart.scene(),
+            Chart::HeatMap(chart) => chart.scene(),
+            Chart::Panels(chart) => chart.scene(),
+            Chart::Shaded(text) => text.scene(),
         }
     }
 }
