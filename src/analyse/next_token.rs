@@ -89,7 +89,7 @@ pub fn table(candidates: &[Candidate]) -> Table {
 }
 
 /// The last words of a text, on one line.
-fn end_of(text: &str) -> String {
+pub(super) fn end_of(text: &str) -> String {
     const LONGEST: usize = 60;
     let line = crate::render::label::one_line(text);
     match line.chars().count() {

@@ -2,6 +2,7 @@
 
 pub mod bindings;
 pub mod cells;
+mod findings;
 pub mod lexer;
 pub mod registry;
 pub mod report;

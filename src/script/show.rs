@@ -4,6 +4,7 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::{Value, json};
 
 use super::bindings::values;
+use super::findings;
 use super::state::State;
 use crate::analyse::next_token::{self, Candidate, NextToken};
 use crate::analyse::tokenization;
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::hub::{ListedModel, Place};
 use crate::model::Model;
-use crate::render::{Cell, Chart, Column, Output, Table};
+use crate::render::{Cell, Chart, Column, Output, Shaded, Table};
 use crate::tokenizer::Tokens;
 
 /// Rows that a distribution shows when nobody says how many.
@@ -25,8 +26,14 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     if let Some(chart) = value.read_lock::<Chart>() {
         return Some(Output::Chart(chart.clone()));
     }
+    if let Some(shaded) = value.read_lock::<Shaded>() {
+        return Some(Output::Shaded(shaded.clone()));
+    }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(Output::Text(generation.tokens.text()));
+    }
+    if let Some(output) = findings::with(value, |finding| finding.output()) {
+        return Some(output.unwrap_or_else(|error| Output::Text(error.to_string())));
     }
     Some(match table(value, None) {
         Ok(table) => Output::Table(table),
@@ -46,6 +53,9 @@ pub fn table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
 fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
     if let Some(table) = value.read_lock::<Table>() {
         return Ok(table.clone());
+    }
+    if let Some(table) = findings::with(value, |finding| finding.table(n)) {
+        return table;
     }
     if let Some(tokens) = value.read_lock::<Tokens>() {
         return Ok(tokenization::table(&tokens));
@@ -70,7 +80,7 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
             return Ok(table);
         }
     }
-    let expected = "tokens, a distribution, candidates or an array of maps";
+    let expected = "tokens, a distribution, candidates, an analysis or an array of maps";
     Err(Error::WrongArgument { function: "table", expected, found: super::bindings::convert::kind(value) })
 }
 
@@ -183,13 +193,19 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     if let Some(chart) = value.read_lock::<Chart>() {
         return Ok(chart.clone());
     }
+    if let Some(shaded) = value.read_lock::<Shaded>() {
+        return Ok(shaded.clone().into());
+    }
+    if let Some(chart) = findings::with(value, |finding| finding.chart(n)).flatten() {
+        return chart;
+    }
     if let Some(next) = value.read_lock::<NextToken>() {
         return Ok(next.chart(n));
     }
     if let Some(candidates) = value.read_lock::<Array>().and_then(|array| candidates(&array)) {
         return Ok(next_token::chart("Next tokens", None, &candidates[..n.min(candidates.len())]));
     }
-    let expected = "a distribution or candidates";
+    let expected = "a distribution, candidates or an analysis with a picture";
     Err(Error::WrongArgument { function: "chart", expected, found: super::bindings::convert::kind(value) })
 }
 
@@ -259,6 +275,9 @@ pub fn json(value: &Dynamic) -> Value {
             "seed": generation.seed,
             "stopped": generation.stopped.to_string(),
         });
+    }
+    if let Some(table) = findings::with(value, |finding| finding.table(None)) {
+        return table.map_or(Value::Null, |table| table.json());
     }
     if let Some(table) = value.read_lock::<Table>() {
         return table.json();

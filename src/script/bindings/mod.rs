@@ -4,8 +4,11 @@ mod charts;
 pub mod convert;
 mod generating;
 mod helping;
+mod inside;
 mod models;
+mod parts;
 mod predicting;
+mod surprise;
 mod tokens;
 pub mod values;
 
@@ -39,6 +42,21 @@ pub const TOPICS: &[Topic] = &[
         name: "generating",
         about: "continuing a text",
         module: || exported_module!(generating::bindings),
+    },
+    Topic {
+        name: "surprise",
+        about: "how well a text is predicted",
+        module: || exported_module!(surprise::bindings),
+    },
+    Topic {
+        name: "inside",
+        about: "what happens between a text and its next token",
+        module: || exported_module!(inside::bindings),
+    },
+    Topic {
+        name: "parts",
+        about: "what a prediction is made of, and how two differ",
+        module: || exported_module!(parts::bindings),
     },
     Topic {
         name: "charts",
