@@ -52,7 +52,10 @@ impl Neighbours {
     pub fn table(&self) -> Table {
         let columns = [Column::right("id"), Column::left("token"), Column::right("cosine")];
         let row = |(id, token, cosine): (u32, String, f64)| [id.into(), Cell::Text(token), cosine.into()];
-        let note = format!("nearest to `{}`; 1 is the same direction, 0 none in common", self.own());
+        let note = match self.nearest.iter().all(|(_, cosine)| *cosine == 0.0) {
+            true => format!("the model has learnt nothing about `{}`: its embedding is zero", self.own()),
+            false => format!("nearest to `{}`; 1 is the same direction, 0 none in common", self.own()),
+        };
         Table::new(columns).rows(self.named().map(row)).note(note)
     }
 

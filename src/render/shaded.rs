@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::colours::{self, Colour, PAPER};
 use super::html::escape;
-use super::number::{decimals, number};
+use super::number::decimals;
 use super::text::{BOLD, DIM, TextStyle};
 
 /// A text in pieces, the backgrounds of which show a quantity.
@@ -54,7 +54,8 @@ impl Shaded {
     }
 
     fn value(&self, value: f64) -> String {
-        number(value, decimals([self.most].into_iter()).min(2))
+        let decimals = decimals([self.most].into_iter()).min(2);
+        format!("{value:.decimals$}")
     }
 
     /// For a terminal: on backgrounds where there is colour, else each piece above its value.

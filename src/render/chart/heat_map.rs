@@ -256,3 +256,64 @@ impl From<HeatMap> for super::Chart {
         super::Chart::HeatMap(map)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(count: usize) -> HeatMap {
+        let label = |index: usize| format!("token{index}");
+        let row = |row: usize| (0..count).map(|column| (column <= row).then_some(0.5)).collect();
+        HeatMap {
+            title: "Map".into(),
+            rows: (0..count).map(label).collect(),
+            columns: (0..count).map(label).collect(),
+            values: (0..count).map(row).collect(),
+            unit: "weight".into(),
+            range: (0.0, 1.0),
+            ..HeatMap::default()
+        }
+    }
+
+    fn texts(map: &HeatMap) -> Vec<(f64, f64, bool)> {
+        let item = |item: Item| match item {
+            Item::Text(text) if text.content.starts_with("token") => Some((text.x, text.baseline, false)),
+            Item::Turned(text) => Some((text.x, text.baseline, true)),
+            _ => None,
+        };
+        map.scene().unwrap().items.into_iter().filter_map(item).collect()
+    }
+
+    #[test]
+    fn up_to_sixty_tokens_each_label_is_drawn_and_none_touches_the_next() {
+        for count in [1, 3, 25, 60] {
+            let texts = texts(&map(count));
+            assert_eq!(texts.len(), 2 * count);
+            let (columns, rows): (Vec<_>, Vec<_>) = texts.into_iter().partition(|(_, _, turned)| *turned);
+            let apart = |places: Vec<f64>| places.windows(2).all(|pair| (pair[1] - pair[0]) >= LABEL_SIZE);
+            assert!(apart(rows.iter().filter(|_| columns.len() == count).map(|(_, y, _)| *y).collect()));
+            assert!(apart(columns.iter().map(|(x, _, _)| *x).collect()));
+        }
+        assert!(texts(&map(200)).len() < 200);
+    }
+
+    #[test]
+    fn a_cell_has_the_colour_of_its_value_and_what_is_missing_has_none() {
+        let colour = VIRIDIS.at(0.5);
+        let scene = map(3).scene().unwrap();
+        let cells = scene
+            .items
+            .iter()
+            .filter(|item| matches!(item, Item::Rectangle { colour: c, .. } if *c == colour));
+        assert_eq!(cells.count(), 6);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let error = |map: HeatMap| map.scene().unwrap_err().to_string();
+        assert_eq!(error(map(0)), "the heat map `Map` is 0 × 0 cells, but must be 1 to 512 each way");
+        let mut broken = map(2);
+        broken.values[1][0] = Some(f64::NAN);
+        assert_eq!(error(broken), "a value of the chart `Map` is NaN, but must be finite");
+    }
+}
