@@ -1,7 +1,7 @@
 //! How do two distributions differ?
 
 use super::next_token::NextToken;
-use crate::render::{Cell, Chart, Column, SignedBars, Table, label};
+use crate::render::{Cell, Chart, Column, PairedBars, Table, label};
 
 /// Two predictions over the same vocabulary.
 #[derive(Clone)]
@@ -57,18 +57,14 @@ impl Comparison {
         Table::new(columns).rows(self.rows(n).into_iter().map(row)).note(note)
     }
 
-    /// A bar for each of these tokens: how much likelier it is in b.
+    /// Two bars for each of these tokens.
     pub fn chart(&self, n: usize) -> Chart {
-        let end = |next: &NextToken| super::next_token::end_of(&next.text);
-        SignedBars {
-            title: "What changes from a to b".to_owned(),
-            subtitle: Some(format!("a “{}”, b “{}”", end(&self.a), end(&self.b))),
-            axis: "probability in b less that in a, in percentage points".to_owned(),
-            bars: self
-                .rows(n)
-                .into_iter()
-                .map(|(id, a, b)| (label(&self.a.tokenizer.piece(id)), 100.0 * (b - a)))
-                .collect(),
+        let name = |next: &NextToken| format!("after “{}”", super::next_token::end_of(&next.text));
+        let pair = |(id, a, b): (u32, f64, f64)| (label(&self.a.tokenizer.piece(id)), [a, b]);
+        PairedBars {
+            title: "The likeliest next tokens of either".to_owned(),
+            names: [name(&self.a), name(&self.b)],
+            bars: self.rows(n).into_iter().map(pair).collect(),
         }
         .into()
     }

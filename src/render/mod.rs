@@ -15,7 +15,7 @@ pub mod shaded;
 pub mod table;
 pub mod text;
 
-pub use chart::{Bar, BarChart, Chart, HeatMap, Panels, SignedBars};
+pub use chart::{Bar, BarChart, Chart, HeatMap, PairedBars, Panels, SignedBars};
 pub use label::label;
 pub use shaded::Shaded;
 pub use table::{Align, Cell, Column, Table};

@@ -8,6 +8,7 @@ mod bars;
 mod font;
 mod heading;
 mod heat_map;
+mod pairs;
 mod panels;
 mod scene;
 mod shaded;
@@ -17,6 +18,7 @@ mod terminal_grids;
 
 pub use bars::{Bar, BarChart};
 pub use heat_map::HeatMap;
+pub use pairs::PairedBars;
 pub use panels::Panels;
 pub use signed::SignedBars;
 
@@ -34,6 +36,8 @@ pub enum Chart {
     Bars(BarChart),
     /// Bars to both sides of zero.
     Signed(SignedBars),
+    /// Two bars for each label.
+    Pairs(PairedBars),
     HeatMap(HeatMap),
     /// Many small heat maps side by side.
     Panels(Panels),
@@ -63,6 +67,7 @@ impl Chart {
         match self {
             Chart::Bars(chart) => chart.text(style),
             Chart::Signed(chart) => chart.text(style),
+            Chart::Pairs(chart) => chart.text(style),
             Chart::HeatMap(chart) => chart.text(style),
             Chart::Panels(chart) => chart.text(style),
             Chart::Shaded(text) => text.text(style),
@@ -74,6 +79,7 @@ impl Chart {
         match self {
             Chart::Bars(chart) => &chart.title,
             Chart::Signed(chart) => &chart.title,
+            Chart::Pairs(chart) => &chart.title,
             Chart::HeatMap(chart) => &chart.title,
             Chart::Panels(chart) => &chart.title,
             Chart::Shaded(text) => &text.title,
@@ -84,6 +90,7 @@ impl Chart {
         match self {
             Chart::Bars(chart) => chart.scene(),
             Chart::Signed(chart) => chart.scene(),
+            Chart::Pairs(chart) => chart.scene(),
             Chart::HeatMap(chart) => chart.scene(),
             Chart::Panels(chart) => chart.scene(),
             Chart::Shaded(text) => text.scene(),

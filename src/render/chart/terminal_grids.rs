@@ -2,11 +2,11 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{HeatMap, Panels, SignedBars};
+use super::{HeatMap, PairedBars, Panels, SignedBars};
 use crate::render::blocks::blocks;
 use crate::render::colours::VIRIDIS;
 use crate::render::label::{Keep, one_line, shortened};
-use crate::render::number::{decimals, number};
+use crate::render::number::{decimals, number, percents};
 use crate::render::shaded::painted;
 use crate::render::text::{BAR, BOLD, DIM, HIGHLIGHT, TextStyle};
 
@@ -128,6 +128,33 @@ impl SignedBars {
     }
 }
 
+impl PairedBars {
+    /// Two lines for each label, marked `a` and `b`.
+    pub fn text(&self, style: &TextStyle) -> String {
+        let labels: Vec<String> = self.bars.iter().map(|(label, _)| short(label, 28)).collect();
+        let written = percents(&self.bars.iter().flat_map(|(_, values)| *values).collect::<Vec<_>>());
+        let widest = |texts: &[String]| texts.iter().map(|text| text.width()).max().unwrap_or(0);
+        let (label_width, value_width) = (widest(&labels), widest(&written));
+        let room = style.width.saturating_sub(label_width + value_width + 6).clamp(4, 50);
+        let largest = self.largest();
+        let mut lines = heading(&self.title, None, style);
+        for (name, mark) in self.names.iter().zip(["a", "b"]) {
+            lines.push(style.paint(DIM, &format!("{mark} {}", short(name, style.width.saturating_sub(2)))));
+        }
+        for ((label, (_, values)), written) in labels.iter().zip(&self.bars).zip(written.chunks(2)) {
+            for (side, (value, written)) in values.iter().zip(written).enumerate() {
+                let (mark, code, label) =
+                    if side == 0 { ("a", BAR, label.as_str()) } else { ("b", HIGHLIGHT, "") };
+                let share = if largest > 0.0 { value / largest } else { 0.0 };
+                let drawn = style.paint(code, &blocks(share, room));
+                let (label, written) = (padded(label, label_width), padded(written, value_width));
+                lines.push(format!("{label} {mark} {written}  {drawn}").trim_end().to_owned());
+            }
+        }
+        lines.join("\n")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +193,24 @@ mod tests {
         layer 0  +2.000  █████████
         layer 1  -1.000  ████▌
         logit
+        ");
+    }
+
+    #[test]
+    fn pairs_stand_below_each_other() {
+        let pairs = PairedBars {
+            title: "Two predictions".into(),
+            names: ["The boy".into(), "The girl".into()],
+            bars: vec![("·was".into(), [0.5, 0.25]), (",".into(), [0.0, 0.125])],
+        };
+        insta::assert_snapshot!(pairs.text(&TextStyle::plain(27)), @"
+        Two predictions
+        a The boy
+        b The girl
+        ·was a 50.00 %  ██████████
+             b 25.00 %  █████
+           , a  0.00 %
+             b 12.50 %  ██▌
         ");
     }
 }

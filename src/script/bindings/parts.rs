@@ -206,7 +206,7 @@ pub mod bindings {
 
     /// Two predictions side by side: the next token after two texts, or two distributions.
     ///
-    /// It shows the likeliest tokens of either with both probabilities; `chart` of it shows what changes. The fields
+    /// It shows the likeliest tokens of either with both probabilities; `chart` of it draws them in pairs. The fields
     /// `kl` and `js` say how far apart they are, in bits.
     ///
     /// ```rhai
