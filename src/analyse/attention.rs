@@ -7,7 +7,7 @@ use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::model::trace::Trace;
 use crate::render::number::percent;
-use crate::render::shaded::{Piece, Shaded};
+use crate::render::shaded::{Piece, ShadedText};
 use crate::render::{Cell, Chart, Column, HeatMap, Panels, Table, label};
 use crate::tokenizer::Tokens;
 
@@ -259,7 +259,7 @@ impl Pattern {
     }
 
     /// The text, shaded by how much one position looks at each. Fails on a position that is not there.
-    pub fn from(&self, position: i64) -> Result<Shaded> {
+    pub fn from(&self, position: i64) -> Result<ShadedText> {
         let position = self.position(position)?;
         let labels = labels(&self.tokens);
         let piece = |(label, weight): (&String, &f32)| Piece {
@@ -268,7 +268,7 @@ impl Pattern {
             detail: format!("{label}: {}", percent(f64::from(*weight))),
         };
         let seen = labels.iter().zip(&self.weights[position]).take(position + 1);
-        Ok(Shaded {
+        Ok(ShadedText {
             title: format!("What `{}` looks at: layer {}, head {}", labels[position], self.layer, self.head),
             unit: "attention weight".to_owned(),
             most: 1.0,

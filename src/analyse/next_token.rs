@@ -2,6 +2,7 @@
 
 use crate::distribution::Distribution;
 use crate::error::Result;
+use crate::render::label::{Keep, one_line, shortened};
 use crate::render::{BarChart, Cell, Chart, Column, Table, label};
 use crate::tokenizer::Tokenizer;
 
@@ -88,12 +89,7 @@ pub fn table(candidates: &[Candidate]) -> Table {
     Table::new(columns).rows(candidates.iter().map(row))
 }
 
-/// The last words of a text, on one line.
-pub(super) fn end_of(text: &str) -> String {
-    const LONGEST: usize = 60;
-    let line = crate::render::label::one_line(text);
-    match line.chars().count() {
-        count if count <= LONGEST => line.into_owned(),
-        count => format!("…{}", line.chars().skip(count - LONGEST).collect::<String>()),
-    }
+/// The last words of a text, on one line that fits a title.
+pub fn end_of(text: &str) -> String {
+    shortened(&one_line(text), Keep::End, 60.0, |text| text.chars().count() as f64)
 }

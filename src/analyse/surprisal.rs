@@ -4,7 +4,7 @@ use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
-use crate::render::shaded::{Piece, Shaded};
+use crate::render::shaded::{Piece, ShadedText};
 use crate::render::{Cell, Chart, Column, Table, label, number::percent};
 use crate::tokenizer::Tokens;
 
@@ -147,7 +147,7 @@ impl Surprisal {
     }
 
     /// The text itself, each token shaded by its surprisal.
-    pub fn shaded(&self) -> Shaded {
+    pub fn shaded(&self) -> ShadedText {
         let largest = self.predicted().map(|prediction| prediction.bits).fold(0.0, f64::max);
         let piece = |(label, prediction): (String, Option<&Prediction>)| Piece {
             detail: match prediction {
@@ -163,7 +163,7 @@ impl Surprisal {
             label,
             value: prediction.map(|prediction| prediction.bits),
         };
-        Shaded {
+        ShadedText {
             title: format!("Surprisal of {} tokens", self.tokens.len()),
             unit: "surprisal in bits".to_owned(),
             // Common texts share a scale, so that two of them can be compared.

@@ -17,7 +17,7 @@ pub mod text;
 
 pub use chart::{Bar, BarChart, Chart, HeatMap, PairedBars, Panels, SignedBars};
 pub use label::label;
-pub use shaded::Shaded;
+pub use shaded::ShadedText;
 pub use table::{Align, Cell, Column, Table};
 pub use text::TextStyle;
 
@@ -38,7 +38,7 @@ pub enum Output {
     Table(Table),
     Chart(Chart),
     /// A text whose pieces are shaded by a value.
-    Shaded(Shaded),
+    ShadedText(ShadedText),
 }
 
 impl Output {
@@ -50,7 +50,7 @@ impl Output {
             Output::Markdown(source) => text::markdown(source, style),
             Output::Table(table) => table.text(style),
             Output::Chart(chart) => chart.text(style),
-            Output::Shaded(shaded) => shaded.text(style),
+            Output::ShadedText(shaded) => shaded.text(style),
         }
     }
 
@@ -60,7 +60,7 @@ impl Output {
         match self {
             Output::Table(table) => Some(table.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
-            Output::Shaded(shaded) => Some(shaded.html()),
+            Output::ShadedText(shaded) => Some(shaded.html()),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
     }
@@ -70,7 +70,7 @@ impl Output {
         match self {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
-            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::Shaded(_) => None,
+            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::ShadedText(_) => None,
         }
     }
 

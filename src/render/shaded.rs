@@ -9,7 +9,7 @@ use super::text::{BOLD, DIM, TextStyle};
 
 /// A text in pieces, the backgrounds of which show a quantity.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shaded {
+pub struct ShadedText {
     pub title: String,
     /// What the shades measure: `surprisal in bits`.
     pub unit: String,
@@ -39,7 +39,7 @@ impl Piece {
     }
 }
 
-impl Shaded {
+impl ShadedText {
     pub(super) fn share(&self, value: f64) -> f64 {
         if self.most > 0.0 { value / self.most } else { 0.0 }
     }
@@ -159,9 +159,9 @@ pub(super) fn painted(text: &str, background: Colour) -> String {
 mod tests {
     use super::*;
 
-    fn shaded() -> Shaded {
+    fn shaded() -> ShadedText {
         let piece = |label: &str, value| Piece { label: label.into(), value, detail: format!("<{label}>") };
-        Shaded {
+        ShadedText {
             title: "Surprisal".into(),
             unit: "bits".into(),
             most: 16.0,

@@ -49,7 +49,7 @@ impl Finding for Surprisal {
     }
 
     fn output(&self) -> Result<Output> {
-        Ok(Output::Shaded(self.shaded()))
+        Ok(Output::ShadedText(self.shaded()))
     }
 }
 

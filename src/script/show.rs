@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::hub::{ListedModel, Place};
 use crate::model::Model;
-use crate::render::{Cell, Chart, Column, Output, Shaded, Table};
+use crate::render::{Cell, Chart, Column, Output, ShadedText, Table};
 use crate::tokenizer::Tokens;
 
 /// Rows that a distribution shows when nobody says how many.
@@ -26,8 +26,8 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     if let Some(chart) = value.read_lock::<Chart>() {
         return Some(Output::Chart(chart.clone()));
     }
-    if let Some(shaded) = value.read_lock::<Shaded>() {
-        return Some(Output::Shaded(shaded.clone()));
+    if let Some(shaded) = value.read_lock::<ShadedText>() {
+        return Some(Output::ShadedText(shaded.clone()));
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(Output::Text(generation.tokens.text()));
@@ -193,7 +193,7 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     if let Some(chart) = value.read_lock::<Chart>() {
         return Ok(chart.clone());
     }
-    if let Some(shaded) = value.read_lock::<Shaded>() {
+    if let Some(shaded) = value.read_lock::<ShadedText>() {
         return Ok(shaded.clone().into());
     }
     if let Some(chart) = findings::with(value, |finding| finding.chart(n)).flatten() {

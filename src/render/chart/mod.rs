@@ -23,7 +23,7 @@ pub use panels::Panels;
 pub use signed::SignedBars;
 
 use crate::error::Result;
-use crate::render::shaded::Shaded;
+use crate::render::shaded::ShadedText;
 use crate::render::text::TextStyle;
 use scene::Scene;
 
@@ -41,7 +41,7 @@ pub enum Chart {
     HeatMap(HeatMap),
     /// Many small heat maps side by side.
     Panels(Panels),
-    Shaded(Shaded),
+    ShadedText(ShadedText),
 }
 
 impl Chart {
@@ -70,7 +70,7 @@ impl Chart {
             Chart::Pairs(chart) => chart.text(style),
             Chart::HeatMap(chart) => chart.text(style),
             Chart::Panels(chart) => chart.text(style),
-            Chart::Shaded(text) => text.text(style),
+            Chart::ShadedText(text) => text.text(style),
         }
     }
 
@@ -82,7 +82,7 @@ impl Chart {
             Chart::Pairs(chart) => &chart.title,
             Chart::HeatMap(chart) => &chart.title,
             Chart::Panels(chart) => &chart.title,
-            Chart::Shaded(text) => &text.title,
+            Chart::ShadedText(text) => &text.title,
         }
     }
 
@@ -93,7 +93,7 @@ impl Chart {
             Chart::Pairs(chart) => chart.scene(),
             Chart::HeatMap(chart) => chart.scene(),
             Chart::Panels(chart) => chart.scene(),
-            Chart::Shaded(text) => text.scene(),
+            Chart::ShadedText(text) => text.scene(),
         }
     }
 }

@@ -5,14 +5,14 @@ use super::heading::{HALF_DIGIT, MARGIN, WIDTH, below, heading, start};
 use super::scene::{Item, Scene, palette};
 use crate::error::{Error, Result};
 use crate::render::colours::{PAPER, ink_on};
-use crate::render::shaded::Shaded;
+use crate::render::shaded::ShadedText;
 
 const SIZE: f64 = 15.0;
 const LINE: f64 = 27.0;
 const BOX: f64 = 22.0;
 const LEGEND: f64 = 240.0;
 
-impl Shaded {
+impl ShadedText {
     pub(super) fn scene(&self) -> Result<Scene> {
         if let Some(value) =
             self.pieces.iter().filter_map(|piece| piece.value).find(|value| !value.is_finite())
@@ -64,8 +64,8 @@ impl Shaded {
     }
 }
 
-impl From<Shaded> for super::Chart {
-    fn from(shaded: Shaded) -> Self {
-        super::Chart::Shaded(shaded)
+impl From<ShadedText> for super::Chart {
+    fn from(shaded: ShadedText) -> Self {
+        super::Chart::ShadedText(shaded)
     }
 }

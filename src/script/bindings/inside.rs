@@ -8,7 +8,7 @@ pub mod bindings {
 
     use super::super::{Answer, convert, raise};
     use crate::analyse::attention::{self, Attention, Pattern};
-    use crate::render::{Chart, Shaded, Table};
+    use crate::render::{Chart, ShadedText, Table};
     use crate::script::state::State;
 
     /// Who looks at whom while a text is read: the attention patterns of all heads.
@@ -50,7 +50,7 @@ pub mod bindings {
     /// attention("The cat sat on the mat").head(0, 0).from(-1)
     /// ```
     #[rhai_fn(return_raw, pure)]
-    pub fn from(pattern: &mut Pattern, position: i64) -> Answer<Shaded> {
+    pub fn from(pattern: &mut Pattern, position: i64) -> Answer<ShadedText> {
         pattern.from(position).map_err(raise)
     }
 

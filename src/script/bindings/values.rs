@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::generate::Generation;
 use crate::model::Model;
 use crate::render::number::percent;
-use crate::render::{Chart, Shaded, Table, label};
+use crate::render::{Chart, ShadedText, Table, label};
 use crate::tokenizer::Tokens;
 
 /// Declares each type that scripts see: its name, and how a value of it is written in a line.
@@ -66,7 +66,7 @@ types! {
         format!("Attention of {} × {} heads", attention.layers(), attention.heads())
     };
     Pattern, "Pattern", |pattern| format!("Pattern of layer {}, head {}", pattern.layer, pattern.head);
-    Shaded, "ShadedText", |shaded| format!("ShadedText “{}”", shaded.title);
+    ShadedText, "ShadedText", |shaded| format!("ShadedText “{}”", shaded.title);
     Lens, "Lens", |lens| format!("Lens over {} layers", lens.layers());
     Reading, "Reading", |reading| format!("Reading: token {}, {}", reading.id, percent(reading.p));
     Contributions, "Contributions", |parts| format!("Contributions to a logit of {:.3}", parts.logit);
