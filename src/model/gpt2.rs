@@ -85,18 +85,18 @@ impl Gpt2 {
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
-            let note = &mut |place, x: &Tensor| trace.iter_mut().for_each(|trace| trace.record(place, x));
-            note(Place::Before, &x);
+            let note = &mut |place, x: &Tensor| trace.iter_mut().try_for_each(|trace| trace.record(place, x));
+            note(Place::Before, &x)?;
             let read = block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past, note)?; // [positions, n_embd]
-            note(Place::Attention, &read);
+            note(Place::Attention, &read)?;
             x = (&x + read)?; // [positions, n_embd]
-            note(Place::Middle, &x);
+            note(Place::Middle, &x)?;
             let thought = block.mlp.forward(&block.ln_2.forward(&x)?)?; // [positions, n_embd]
-            note(Place::Mlp, &thought);
+            note(Place::Mlp, &thought)?;
             x = (&x + thought)?; // [positions, n_embd]
         }
         if let Some(trace) = trace {
-            trace.finish(&x);
+            trace.finish(&x)?;
         }
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
@@ -180,14 +180,14 @@ impl Attention {
         x: &Tensor,
         cache: &mut LayerCache,
         past: usize,
-        note: &mut impl FnMut(Place, &Tensor),
+        note: &mut impl FnMut(Place, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let qkv = self.c_attn.forward(x)?; // [positions, 3 · n_embd]
-        note(Place::Qkv, &qkv);
+        note(Place::Qkv, &qkv)?;
         let mixed = by_rows(&qkv, self.n_embd, |qkv| {
             kernels::attend(qkv, &cache.extend(qkv, past), self.head_size, self.scale)
         })?; // [positions, n_embd]
-        note(Place::Mixed, &mixed);
+        note(Place::Mixed, &mixed)?;
         self.c_proj.forward(&mixed)
     }
 

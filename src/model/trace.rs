@@ -27,8 +27,8 @@ pub enum Place {
 
 /// The record of one pass over an empty cache.
 ///
-/// The forward pass hands over tensors that it has anyway, and they are shared, not copied. Attention patterns are
-/// computed again from queries and keys when somebody asks for them.
+/// Values are copied, since the pass may go on to change them in place. Attention patterns are computed again from
+/// queries and keys when somebody asks for them.
 pub struct Trace {
     places: [Vec<Tensor>; 6],
     /// The stream behind the last block, before the final layer norm.
@@ -42,12 +42,14 @@ impl Trace {
     }
 
     /// Takes what the next layer has at this place; layers come in their order.
-    pub(super) fn record(&mut self, place: Place, x: &Tensor) {
-        self.places[place as usize].push(x.clone());
+    pub(super) fn record(&mut self, place: Place, x: &Tensor) -> Result<()> {
+        self.places[place as usize].push(x.copy()?);
+        Ok(())
     }
 
-    pub(super) fn finish(&mut self, x: &Tensor) {
-        self.last = Some(x.clone());
+    pub(super) fn finish(&mut self, x: &Tensor) -> Result<()> {
+        self.last = Some(x.copy()?);
+        Ok(())
     }
 
     pub fn layers(&self) -> usize {
