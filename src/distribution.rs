@@ -88,6 +88,33 @@ impl Distribution {
         let bits = |p: &f32| if *p > 0.0 { -f64::from(*p) * f64::from(*p).log2() } else { 0.0 };
         self.probabilities.iter().map(bits).sum::<f64>().max(0.0)
     }
+    /// KL(self ‖ other) in bits, by the same ids: what it costs to expect `other` where this one is true. Infinite if
+    /// a token that can come here cannot come there.
+    pub fn divergence(&self, other: &Distribution) -> f64 {
+        let (ours, theirs) = (self.log_total(), other.log_total());
+        let term = |((p, logit), other): ((&f32, &f32), &f32)| match *p > 0.0 {
+            true => f64::from(*p) * ((f64::from(*logit) - ours) - (f64::from(*other) - theirs)),
+            false => 0.0,
+        };
+        let sum: f64 = self.probabilities.iter().zip(&*self.logits).zip(&*other.logits).map(term).sum();
+        (sum / std::f64::consts::LN_2).max(0.0)
+    }
+
+    /// The Jensen-Shannon divergence in bits: 0 if both are the same, 1 if no token can come in both.
+    pub fn jensen_shannon(&self, other: &Distribution) -> f64 {
+        let half = |p: f64, q: f64| if p > 0.0 { 0.5 * p * (2.0 * p / (p + q)).log2() } else { 0.0 };
+        let term = |(p, q): (&f32, &f32)| {
+            let (p, q) = (f64::from(*p), f64::from(*q));
+            half(p, q) + half(q, p)
+        };
+        self.probabilities.iter().zip(&*other.probabilities).map(term).sum::<f64>().clamp(0.0, 1.0)
+    }
+
+    /// ln Σ e^logit: what is taken from a logit to make a log-probability.
+    fn log_total(&self) -> f64 {
+        let best = self.argmax() as usize;
+        f64::from(self.logits[best]) - f64::from(self.probabilities[best]).ln()
+    }
 }
 
 /// Up to so many, keeping a short list is faster than partitioning all.
@@ -166,5 +193,16 @@ mod tests {
         assert!(matches!(Distribution::from_logits([f32::NAN]), Err(Error::BadLogit { .. })));
         assert!(matches!(Distribution::from_logits([f32::NEG_INFINITY]), Err(Error::NoTokenLeft { .. })));
         assert!(matches!(distribution(&[0.0]).p(1), Err(Error::IdOutsideVocabulary { .. })));
+    }
+
+    #[test]
+    fn divergences_are_in_bits() {
+        let (certain, even) = (distribution(&[0.0, f32::NEG_INFINITY]), distribution(&[1.0, 1.0]));
+        assert!((certain.divergence(&even) - 1.0).abs() < 1e-6);
+        assert_eq!(even.divergence(&certain), f64::INFINITY);
+        assert_eq!(even.divergence(&even), 0.0);
+        let other = distribution(&[f32::NEG_INFINITY, 0.0]);
+        assert!((certain.jensen_shannon(&other) - 1.0).abs() < 1e-6);
+        assert_eq!(even.jensen_shannon(&even), 0.0);
     }
 }

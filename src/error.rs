@@ -46,6 +46,17 @@ pub enum Error {
     #[error("the prompt is empty")]
     EmptyPrompt,
 
+    /// A text of which nothing can be predicted.
+    #[error("the text has {tokens} token, but at least 2 must be read to predict one")]
+    NothingPredicted { tokens: usize },
+
+    #[error("the vocabulary has no `<|endoftext|>` to begin with")]
+    NoEndOfText,
+
+    /// A layer, head or position that is not there.
+    #[error("`{what}` is {index}, but there are {count}")]
+    NoSuchPart { what: &'static str, index: i64, count: usize },
+
     /// More tokens than the model has positions.
     #[error("the text has {tokens} tokens, but the model reads at most {limit}")]
     PromptTooLong { tokens: usize, limit: usize },
@@ -237,6 +248,14 @@ pub enum Error {
     #[error("the bar `{label}` is {value}, but must be at least 0 and at most 1")]
     ChartValue { label: String, value: f64 },
 
+    /// A heat map without cells, or with more than a picture can hold.
+    #[error("the heat map `{title}` is {rows} × {columns} cells, but must be 1 to {limit} each way")]
+    HeatMapSize { title: String, rows: usize, columns: usize, limit: usize },
+
+    /// A quantity that no length or colour stands for.
+    #[error("a value of the chart `{title}` is {value}, but must be finite")]
+    ChartNotFinite { title: String, value: f64 },
+
     /// A size at which no picture can be drawn.
     #[error("`scale` is {scale}, but must be at least {least} and at most {most}")]
     ChartScale { scale: f64, least: f64, most: f64 },
@@ -257,6 +276,12 @@ impl Error {
             Error::IdOutsideVocabulary { size, .. } => format!("ids run from 0 to {}", size - 1),
             Error::IndexOutOfRange { .. } => {
                 "positions count from 0, or from the end: -1 is the last".to_owned()
+            }
+            Error::NothingPredicted { .. } => {
+                "with `#{ start: true }` the text is read after `<|endoftext|>`".to_owned()
+            }
+            Error::NoSuchPart { what, count, .. } => {
+                format!("each {what} has a number from 0 to {}", count.saturating_sub(1))
             }
             Error::NotOneToken { .. } => {
                 "most words are one token only with the space before them; `tokenize` shows how it splits"
@@ -382,6 +407,7 @@ impl Error {
                 format!("show only the likeliest, at most {limit}; a table holds any number")
             }
             Error::ChartValue { .. } => "a bar shows a probability: 0.25 is 25 %".into(),
+            Error::HeatMapSize { .. } => "`tokenize(text).slice(0, 60)` is a part of a text".into(),
             Error::ChartScale { .. } => "1 is 800 pixels wide, 2 is 1600".into(),
             _ => return None,
         };

@@ -1,10 +1,17 @@
 //! What can be asked about a text and a model: one question a file, each a pure function, its result, its table and
 //! its chart.
 
+pub mod attention;
+pub mod comparison;
+pub mod contributions;
+pub mod lens;
+pub mod neighbours;
 pub mod next_token;
+pub mod perplexity;
 pub mod samples;
 pub mod stepper;
 pub mod steps;
+pub mod surprisal;
 pub mod tokenization;
 pub mod tree;
 pub mod xray;

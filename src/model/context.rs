@@ -39,7 +39,7 @@ impl Context {
         self.ids.truncate(shared);
         self.cache.truncate(shared);
         let gpt2 = self.model.gpt2();
-        let x = gpt2.forward(&ids[shared..], &mut self.cache, interrupt)?; // [new positions, n_embd]
+        let x = gpt2.forward(&ids[shared..], &mut self.cache, interrupt, None)?; // [new positions, n_embd]
         self.ids.extend_from_slice(&ids[shared..]);
         let last = x.narrow(0, x.dim(0)? - 1, 1)?; // [1, n_embd]
         let logits = gpt2.logits(&last)?.flatten_all()?.to_vec1::<f32>()?; // [vocab_size]

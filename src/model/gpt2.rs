@@ -7,7 +7,9 @@ use candle_core::{Device, Tensor};
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::kernels;
-use super::linear::{Embedding, Head, LayerNorm, Linear, add, by_rows, in_place};
+use super::linear::{Embedding, LayerNorm, Linear, add, by_rows, in_place};
+use super::readout::Readout;
+use super::trace::{Place, Trace};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -21,7 +23,8 @@ pub struct Gpt2 {
     h: Vec<Block>,
     ln_f: LayerNorm,
     /// The token embedding again, unless the model keeps another one.
-    lm_head: Head,
+    lm_head: Arc<Embedding>,
+    readout: Readout,
     n_embd: usize,
 }
 
@@ -51,13 +54,10 @@ impl Gpt2 {
     /// Takes the weights that this configuration asks for; others in the checkpoint are ignored.
     pub fn new(config: &Config, checkpoint: &Checkpoint) -> Result<Gpt2> {
         let Config { vocab_size, n_positions, n_embd, layer_norm_epsilon, .. } = *config;
-        let wte = Arc::new(Embedding::new(checkpoint, vocab_size, n_embd)?);
+        let wte = Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd)?);
         let lm_head = match config.tie_word_embeddings {
-            true => Head::Tied(wte.clone()),
-            false => {
-                let weight = checkpoint.weight("lm_head.weight", &[vocab_size, n_embd])?;
-                Head::Own(Linear::head(weight, n_embd, vocab_size))
-            }
+            true => wte.clone(),
+            false => Arc::new(Embedding::head(checkpoint, vocab_size, n_embd)?),
         };
         Ok(Gpt2 {
             wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
@@ -65,26 +65,39 @@ impl Gpt2 {
                 .map(|layer| Block::new(config, checkpoint, layer))
                 .collect::<Result<_>>()?,
             ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
+            readout: Readout::new(config, checkpoint, lm_head.clone())?,
             lm_head,
             wte,
             n_embd,
         })
     }
 
-    /// The embedding of one token: [n_embd]. The id must be inside the vocabulary.
-    pub fn token_embedding(&self, id: u32) -> Vec<f32> {
-        self.wte.row(id).map_or_else(|| vec![0.0; self.n_embd], <[f32]>::to_vec)
-    }
-
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
-    pub fn forward(&self, ids: &[u32], cache: &mut Cache, interrupt: &Interrupt) -> Result<Tensor> {
+    /// A trace takes what the blocks did; its cache must be empty.
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        cache: &mut Cache,
+        interrupt: &Interrupt,
+        mut trace: Option<&mut Trace>,
+    ) -> Result<Tensor> {
         let x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
-            add(&x, &block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past)?)?; // [positions, n_embd]
-            add(&x, &block.mlp.forward(&block.ln_2.forward(&x)?)?)?; // [positions, n_embd]
+            let note = &mut |place, x: &Tensor| trace.iter_mut().try_for_each(|trace| trace.record(place, x));
+            note(Place::Before, &x)?;
+            let read = block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past, note)?; // [positions, n_embd]
+            note(Place::Attention, &read)?;
+            add(&x, &read)?; // [positions, n_embd]
+            note(Place::Middle, &x)?;
+            let thought = block.mlp.forward(&block.ln_2.forward(&x)?)?; // [positions, n_embd]
+            note(Place::Mlp, &thought)?;
+            add(&x, &thought)?; // [positions, n_embd]
+        }
+        if let Some(trace) = trace {
+            trace.finish(&x)?;
         }
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
@@ -93,18 +106,43 @@ impl Gpt2 {
 
     /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
     pub fn logits(&self, x: &Tensor) -> Result<Tensor> {
-        self.lm_head.forward(x)
+        self.lm_head.products(x)
+    }
+
+    /// The stream as the head takes it: the final layer norm of any rows, [positions, n_embd] → the same.
+    pub fn normalise(&self, x: &Tensor) -> Result<Tensor> {
+        self.ln_f.forward(x)
+    }
+
+    /// What each head of a layer adds to the stream at one position, and last what the bias of their projection
+    /// adds: [n_embd] (a row of [`Place::Mixed`]) → [n_head + 1, n_embd].
+    pub fn head_outputs(&self, layer: usize, mixed: &[f32]) -> Result<Vec<Vec<f32>>> {
+        self.h[layer].attn.apart(mixed)
+    }
+
+    pub fn readout(&self) -> &Readout {
+        &self.readout
+    }
+
+    /// The embedding of one token: [n_embd]. The id must be inside the vocabulary.
+    pub fn token_embedding(&self, id: u32) -> &[f32] {
+        self.wte.row(id)
+    }
+
+    /// The embedding of one position: [n_embd]. The position must be inside the context.
+    pub fn position_embedding(&self, position: usize) -> &[f32] {
+        &self.wpe[position * self.n_embd..][..self.n_embd]
     }
 
     /// wte + wpe: [positions] → [positions, n_embd].
     fn embed(&self, ids: &[u32], past: usize) -> Result<Tensor> {
-        let zeros = vec![0.0; self.n_embd];
-        let token = |id: &u32| self.wte.row(*id).unwrap_or(&zeros);
-        let position = |position: usize| &self.wpe[position * self.n_embd..][..self.n_embd];
         let sum = |(token, position): (&[f32], &[f32])| -> Vec<f32> {
             token.iter().zip(position).map(|(token, position)| token + position).collect()
         };
-        let rows = ids.iter().map(token).zip((past..).map(position));
+        let rows = ids
+            .iter()
+            .map(|id| self.token_embedding(*id))
+            .zip((past..).map(|position| self.position_embedding(position)));
         let x: Vec<f32> = rows.flat_map(sum).collect();
         Ok(Tensor::from_vec(x, (ids.len(), self.n_embd), &Device::Cpu)?) // [positions, n_embd]
     }
@@ -138,12 +176,36 @@ impl Block {
 
 impl Attention {
     /// [positions, n_embd] → [positions, n_embd]; keys and values join the cache.
-    fn forward(&self, x: &Tensor, cache: &mut LayerCache, past: usize) -> Result<Tensor> {
+    fn forward(
+        &self,
+        x: &Tensor,
+        cache: &mut LayerCache,
+        past: usize,
+        note: &mut impl FnMut(Place, &Tensor) -> Result<()>,
+    ) -> Result<Tensor> {
         let qkv = self.c_attn.forward(x)?; // [positions, 3 · n_embd]
+        note(Place::Qkv, &qkv)?;
         let mixed = by_rows(&qkv, self.n_embd, |qkv| {
             kernels::attend(qkv, &cache.extend(qkv, past), self.head_size, self.scale)
         })?; // [positions, n_embd]
+        note(Place::Mixed, &mixed)?;
         self.c_proj.forward(&mixed)
+    }
+
+    /// What each head adds to the stream at one position, and last what the bias adds: [n_embd] → [n_head + 1, n_embd].
+    fn apart(&self, mixed: &[f32]) -> Result<Vec<Vec<f32>>> {
+        let heads = self.n_embd / self.head_size;
+        // Each row keeps the columns of its head; the last keeps none.
+        let mut rows = vec![0.0; (heads + 1) * self.n_embd];
+        for (head, row) in rows.chunks_exact_mut(self.n_embd).take(heads).enumerate() {
+            let columns = head * self.head_size..(head + 1) * self.head_size;
+            row[columns.clone()].copy_from_slice(&mixed[columns]);
+        }
+        let rows = Tensor::from_vec(rows, (heads + 1, self.n_embd), &Device::Cpu)?; // [n_head + 1, n_embd]
+        let mut parts: Vec<Vec<f32>> = self.c_proj.forward(&rows)?.to_vec2()?;
+        let (bias, heads) = parts.split_last_mut().expect("the bias is there");
+        heads.iter_mut().for_each(|head| head.iter_mut().zip(&*bias).for_each(|(x, bias)| *x -= bias));
+        Ok(parts)
     }
 }
 

@@ -1,7 +1,5 @@
 //! y = xW + b, and the other layers that have weights, over candle tensors.
 
-use std::sync::Arc;
-
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
 
 use super::kernels::{self, Layout};
@@ -11,8 +9,7 @@ use crate::error::Result;
 /// A linear layer.
 pub struct Linear {
     weight: Weight,
-    layout: Layout,
-    bias: Option<Weight>,
+    bias: Weight,
     inputs: usize,
     outputs: usize,
 }
@@ -21,70 +18,59 @@ impl Linear {
     /// GPT-2's `Conv1D`: `name.weight` is [inputs, outputs], `name.bias` is [outputs].
     pub fn conv1d(checkpoint: &Checkpoint, name: &str, inputs: usize, outputs: usize) -> Result<Linear> {
         let weight = checkpoint.weight(&format!("{name}.weight"), &[inputs, outputs])?;
-        let bias = Some(checkpoint.weight(&format!("{name}.bias"), &[outputs])?);
-        Ok(Linear { weight, layout: Layout::InputsByOutputs, bias, inputs, outputs })
-    }
-
-    /// A head without bias: `weight` is [outputs, inputs].
-    pub fn head(weight: Weight, inputs: usize, outputs: usize) -> Linear {
-        Linear { weight, layout: Layout::OutputsByInputs, bias: None, inputs, outputs }
+        let bias = checkpoint.weight(&format!("{name}.bias"), &[outputs])?;
+        Ok(Linear { weight, bias, inputs, outputs })
     }
 
     /// [positions, inputs] → [positions, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         by_rows(x, self.outputs, |x| {
-            kernels::linear(x, &self.weight, self.layout, self.bias.as_deref(), self.inputs)
+            kernels::linear(x, &self.weight, Layout::InputsByOutputs, Some(&self.bias), self.inputs)
         })
     }
 }
 
-/// One row a token, [vocabulary, width].
+/// One row a token, [vocabulary, width]: what goes in as a token's vector, and what a head multiplies with.
 pub struct Embedding {
     weight: Weight,
     /// The ids whose rows are kept, ascending; all others are zero. `None` if all are kept.
     kept: Option<Vec<u32>>,
     vocabulary: usize,
-    width: usize,
+    zeros: Vec<f32>,
 }
 
 impl Embedding {
-    pub fn new(checkpoint: &Checkpoint, vocabulary: usize, width: usize) -> Result<Embedding> {
+    /// `wte`, of which the built-in model keeps only some rows.
+    pub fn tokens(checkpoint: &Checkpoint, vocabulary: usize, width: usize) -> Result<Embedding> {
         let kept = checkpoint.embedding_rows(vocabulary)?;
         let rows = kept.as_ref().map_or(vocabulary, Vec::len);
         let weight = checkpoint.weight("wte.weight", &[rows, width])?;
-        Ok(Embedding { weight, kept, vocabulary, width })
+        Ok(Embedding { weight, kept, vocabulary, zeros: vec![0.0; width] })
     }
 
-    /// The vector of a token; `None` stands for zeros.
-    pub fn row(&self, id: u32) -> Option<&[f32]> {
+    /// `lm_head`, of a model whose head is not its token embedding.
+    pub fn head(checkpoint: &Checkpoint, vocabulary: usize, width: usize) -> Result<Embedding> {
+        let weight = checkpoint.weight("lm_head.weight", &[vocabulary, width])?;
+        Ok(Embedding { weight, kept: None, vocabulary, zeros: vec![0.0; width] })
+    }
+
+    /// The vector of a token: [width].
+    pub fn row(&self, id: u32) -> &[f32] {
+        let width = self.zeros.len();
         let row = match &self.kept {
-            None => id as usize,
-            Some(kept) => kept.binary_search(&id).ok()?,
+            None => Some(id as usize),
+            Some(kept) => kept.binary_search(&id).ok(),
         };
-        Some(&self.weight[row * self.width..][..self.width])
+        row.map_or(&self.zeros, |row| &self.weight[row * width..][..width])
     }
-}
 
-/// What turns the last residual stream into logits.
-pub enum Head {
-    /// The token embedding once more.
-    Tied(Arc<Embedding>),
-    Own(Linear),
-}
-
-impl Head {
-    /// [positions, n_embd] → [positions, vocab_size].
-    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let embedding = match self {
-            Head::Own(linear) => return linear.forward(x),
-            Head::Tied(embedding) => embedding,
-        };
-        let Embedding { weight, kept, vocabulary, width } = &**embedding;
-        by_rows(x, *vocabulary, |x| {
-            let logits = kernels::linear(x, weight, Layout::OutputsByInputs, None, *width);
-            match kept {
+    /// The product with each row: [positions, width] → [positions, vocabulary].
+    pub fn products(&self, x: &Tensor) -> Result<Tensor> {
+        by_rows(x, self.vocabulary, |x| {
+            let logits = kernels::linear(x, &self.weight, Layout::OutputsByInputs, None, self.zeros.len());
+            match &self.kept {
                 None => logits,
-                Some(kept) => spread(&logits, kept, *vocabulary),
+                Some(kept) => spread(&logits, kept, self.vocabulary),
             }
         })
     }

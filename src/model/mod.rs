@@ -6,6 +6,8 @@ pub mod context;
 pub mod gpt2;
 mod kernels;
 mod linear;
+pub mod readout;
+pub mod trace;
 pub mod weights;
 
 use std::path::Path;
@@ -102,7 +104,7 @@ impl Model {
     /// The logits at every position of a text: [positions][vocab_size].
     pub fn logits(&self, ids: &[u32], interrupt: &Interrupt) -> Result<Vec<Vec<f32>>> {
         self.check_prompt(ids)?;
-        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt)?; // [positions, n_embd]
+        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, None)?; // [positions, n_embd]
         Ok(self.gpt2().logits(&x)?.to_vec2()?)
     }
 }

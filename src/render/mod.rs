@@ -6,17 +6,20 @@
 
 mod blocks;
 pub mod chart;
+pub mod colours;
 pub mod html;
 pub mod label;
 pub mod number;
 mod prose;
 pub mod shade;
+pub mod shaded;
 pub mod table;
 pub mod text;
 
-pub use chart::{Bar, BarChart, Chart, TreeChart, Twig};
+pub use chart::{Bar, BarChart, Chart, HeatMap, PairedBars, Panels, SignedBars, TreeChart, Twig};
 pub use label::label;
 pub use shade::Shaded;
+pub use shaded::ShadedText;
 pub use table::{Align, Cell, Column, Table};
 pub use text::TextStyle;
 
@@ -38,6 +41,8 @@ pub enum Output {
     /// Text whose pieces have backgrounds.
     Shaded(Shaded),
     Chart(Chart),
+    /// A text whose pieces are shaded by a value.
+    ShadedText(ShadedText),
 }
 
 impl Output {
@@ -50,6 +55,7 @@ impl Output {
             Output::Table(table) => table.text(style),
             Output::Shaded(shaded) => shaded.text(style),
             Output::Chart(chart) => chart.text(style),
+            Output::ShadedText(shaded) => shaded.text(style),
         }
     }
 
@@ -60,6 +66,7 @@ impl Output {
             Output::Table(table) => Some(table.html()),
             Output::Shaded(shaded) => Some(shaded.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
+            Output::ShadedText(shaded) => Some(shaded.html()),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
     }
@@ -70,11 +77,11 @@ impl Output {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
             Output::Shaded(shaded) => Some(shaded.html()),
-            Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
+            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::ShadedText(_) => None,
         }
     }
 
-    /// A picture as the bytes of a PNG, 1600 pixels wide, where there is one.
+    /// A picture as the bytes of a PNG, at least 1600 pixels wide, where there is one.
     pub fn png(&self) -> Option<Result<Vec<u8>>> {
         match self {
             Output::Chart(chart) => Some(chart.png(chart::SCALE)),

@@ -4,6 +4,7 @@ mod aside;
 pub mod bindings;
 pub mod cells;
 mod completeness;
+mod findings;
 pub mod lexer;
 pub mod registry;
 pub mod report;

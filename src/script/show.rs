@@ -4,6 +4,7 @@ use rhai::{Array, Dynamic, Map};
 use serde_json::{Value, json};
 
 use super::bindings::values;
+use super::findings;
 use super::state::State;
 use crate::analyse::next_token::{self, Candidate, NextToken};
 use crate::analyse::samples::Samples;
@@ -16,7 +17,7 @@ use crate::generate::tree::Tree;
 use crate::hub::{ListedModel, Place};
 use crate::model::Model;
 use crate::render::number::shortest;
-use crate::render::{Cell, Chart, Column, Output, Shaded, Table, TextStyle, TreeChart};
+use crate::render::{Cell, Chart, Column, Output, Shaded, ShadedText, Table, TextStyle, TreeChart};
 use crate::tokenizer::Tokens;
 
 /// Rows that a distribution shows when nobody says how many.
@@ -30,6 +31,9 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     if let Some(chart) = value.read_lock::<Chart>() {
         return Some(Output::Chart(chart.clone()));
     }
+    if let Some(shaded) = value.read_lock::<ShadedText>() {
+        return Some(Output::ShadedText(shaded.clone()));
+    }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(Output::Text(generation.tokens.text()));
     }
@@ -38,6 +42,9 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     }
     if let Some(tree) = value.read_lock::<Tree>() {
         return Some(Output::Text(tree_chart(&tree).text(&TextStyle::plain(100))));
+    }
+    if let Some(output) = findings::with(value, |finding| finding.output()) {
+        return Some(output.unwrap_or_else(|error| Output::Text(error.to_string())));
     }
     Some(match table(value, None) {
         Ok(table) => Output::Table(table),
@@ -57,6 +64,9 @@ pub fn table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
 fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
     if let Some(table) = value.read_lock::<Table>() {
         return Ok(table.clone());
+    }
+    if let Some(table) = findings::with(value, |finding| finding.table(n)) {
+        return table;
     }
     if let Some(tokens) = value.read_lock::<Tokens>() {
         return Ok(tokenization::table(&tokens));
@@ -87,7 +97,7 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
             return Ok(table);
         }
     }
-    let expected = "tokens, a distribution, candidates or an array of maps";
+    let expected = "tokens, a distribution, candidates, an analysis or an array of maps";
     Err(Error::WrongArgument { function: "table", expected, found: super::bindings::convert::kind(value) })
 }
 
@@ -206,6 +216,12 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     if let Some(chart) = value.read_lock::<Chart>() {
         return Ok(chart.clone());
     }
+    if let Some(shaded) = value.read_lock::<ShadedText>() {
+        return Ok(shaded.clone().into());
+    }
+    if let Some(chart) = findings::with(value, |finding| finding.chart(n)).flatten() {
+        return chart;
+    }
     if let Some(next) = value.read_lock::<NextToken>() {
         return Ok(next.chart(n));
     }
@@ -224,7 +240,7 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     if let Some(candidates) = value.read_lock::<Array>().and_then(|array| candidates(&array)) {
         return Ok(next_token::chart("Next tokens", None, &candidates[..n.min(candidates.len())]));
     }
-    let expected = "a distribution or candidates";
+    let expected = "a distribution, candidates or an analysis with a picture";
     Err(Error::WrongArgument { function: "chart", expected, found: super::bindings::convert::kind(value) })
 }
 
@@ -296,6 +312,9 @@ pub fn json(value: &Dynamic) -> Value {
             "score": generation.score.map(shortest),
             "steps": steps::json(&generation),
         });
+    }
+    if let Some(table) = findings::with(value, |finding| finding.table(None)) {
+        return table.map_or(Value::Null, |table| table.json());
     }
     if let Some(table) = value.read_lock::<Table>() {
         return table.json();

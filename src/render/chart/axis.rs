@@ -38,6 +38,23 @@ impl Axis {
     }
 }
 
+/// Round numbers from `low` to `high`, about `count` of them, each with how it is written.
+pub fn round_steps(low: f64, high: f64, count: usize) -> Vec<(f64, String)> {
+    let range = high - low;
+    if !(range > 0.0 && range.is_finite()) {
+        return vec![(low, format!("{low}"))];
+    }
+    let wanted = range / count.max(1) as f64;
+    let power = 10f64.powf(wanted.log10().floor());
+    let step =
+        [1.0, 2.0, 5.0].into_iter().find(|factor| factor * power >= wanted * 0.999).unwrap_or(10.0) * power;
+    let decimals = (-step.log10().floor()).max(0.0) as usize;
+    let (first, last) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    // Adding 0 takes the sign off a zero.
+    let value = |index: i64| index as f64 * step + 0.0;
+    (first..=last).map(|index| (value(index), format!("{:.decimals$}", value(index)))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +82,14 @@ mod tests {
                 "{largest}: {axis:?}"
             );
         }
+    }
+
+    #[test]
+    fn any_range_has_round_steps() {
+        let steps =
+            |low, high| round_steps(low, high, 5).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+        assert_eq!(steps(0.0, 1.0), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
+        assert_eq!(steps(-12.0, 31.0), ["-10", "0", "10", "20", "30"]);
+        assert_eq!(steps(3.0, 3.0), ["3"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::axis::Axis;
 use super::font::Face;
+use super::heading::{HALF_DIGIT, MARGIN, WIDTH, heading, start};
 use super::scene::{Anchor, Item, Scene, Text, palette};
 use crate::error::{Error, Result};
 use crate::render::label::{Keep, one_line, shortened};
@@ -72,28 +73,22 @@ impl BarChart {
 const MOST_BARS: usize = 200;
 
 // Logical pixels.
-const WIDTH: f64 = 800.0;
-const MARGIN: f64 = 32.0;
 /// Room to the right of the axis for the longest bar's percentage.
 const VALUE_ROOM: f64 = 84.0;
 const LABEL_ROOM: f64 = 232.0;
 const GAP: f64 = 12.0;
 const FOOTER: f64 = 64.0;
-const TITLE_SIZE: f64 = 19.0;
-const SUBTITLE_SIZE: f64 = 14.0;
 const LABEL_SIZE: f64 = 14.5;
 const VALUE_SIZE: f64 = 13.0;
 const TICK_SIZE: f64 = 12.0;
 const AXIS_SIZE: f64 = 12.5;
-/// Half the height of a digit: from a row's middle down to the baseline.
-const HALF_DIGIT: f64 = 0.364;
 
 impl BarChart {
     pub(super) fn scene(&self) -> Result<Scene> {
         self.check()?;
         let plot = Plot::of(self);
         let mut items = Vec::new();
-        items.extend(self.heading());
+        items.extend(heading(&self.title, self.subtitle.as_deref(), WIDTH));
         items.extend(plot.grid());
         for (row, bar) in self.bars.iter().enumerate() {
             items.extend(plot.row(row, bar));
@@ -101,19 +96,6 @@ impl BarChart {
         items.push(plot.axis_line());
         items.extend(plot.axis_text(&self.axis));
         Ok(Scene { width: WIDTH, height: plot.bottom + FOOTER, items })
-    }
-
-    fn heading(&self) -> impl Iterator<Item = Item> {
-        let room = WIDTH - 2.0 * MARGIN;
-        let title =
-            shortened(&one_line(&self.title), Keep::Start, room, |text| Face::Bold.width(text, TITLE_SIZE));
-        let title = start(title, Face::Bold, TITLE_SIZE, palette::INK, MARGIN, 43.0);
-        let subtitle = self.subtitle.as_ref().map(|subtitle| {
-            let measure = |text: &str| Face::Sans.width(text, SUBTITLE_SIZE);
-            let subtitle = shortened(&one_line(subtitle), Keep::End, room, measure);
-            start(subtitle, Face::Sans, SUBTITLE_SIZE, palette::MUTED, MARGIN, 66.0)
-        });
-        [title].into_iter().chain(subtitle).map(Item::Text)
     }
 }
 
@@ -216,10 +198,6 @@ impl Plot {
         let name = centred(one_line(name).into_owned(), AXIS_SIZE, middle, self.bottom + 43.0);
         ticks.chain([name]).collect::<Vec<_>>().into_iter()
     }
-}
-
-fn start(content: String, face: Face, size: f64, colour: palette::Colour, x: f64, baseline: f64) -> Text {
-    Text { content, face, size, colour, x, baseline, anchor: Anchor::Start }
 }
 
 fn label(bar: &Bar) -> String {

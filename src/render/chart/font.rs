@@ -7,7 +7,9 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use ab_glyph::{Font, FontRef, Glyph, GlyphId, PxScale, ScaleFont, point};
-use plotters_backend::{BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, text_anchor};
+use plotters_backend::{
+    BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, FontTransform, text_anchor,
+};
 
 use crate::render::label::escape;
 
@@ -114,6 +116,8 @@ pub struct Lettering {
     pub size: f64,
     pub colour: (u8, u8, u8),
     pub anchor: text_anchor::HPos,
+    /// Read upwards, its lines from left to right.
+    pub turned: bool,
 }
 
 impl BackendTextStyle for Lettering {
@@ -137,6 +141,10 @@ impl BackendTextStyle for Lettering {
 
     fn anchor(&self) -> text_anchor::Pos {
         text_anchor::Pos::new(self.anchor, text_anchor::VPos::Top)
+    }
+
+    fn transform(&self) -> FontTransform {
+        if self.turned { FontTransform::Rotate270 } else { FontTransform::None }
     }
 
     fn family(&self) -> FontFamily<'_> {

@@ -6,14 +6,26 @@
 mod axis;
 mod bars;
 mod font;
+mod heading;
+mod heat_map;
+mod pairs;
+mod panels;
 mod scene;
+mod shaded;
+mod signed;
 mod terminal;
+mod terminal_grids;
 mod tree;
 
 pub use bars::{Bar, BarChart};
+pub use heat_map::HeatMap;
+pub use pairs::PairedBars;
+pub use panels::Panels;
+pub use signed::SignedBars;
 pub use tree::{TreeChart, Twig};
 
 use crate::error::Result;
+use crate::render::shaded::ShadedText;
 use crate::render::text::TextStyle;
 use scene::Scene;
 
@@ -25,13 +37,21 @@ pub const SCALE: f64 = 2.0;
 pub enum Chart {
     Bars(BarChart),
     Tree(TreeChart),
+    /// Bars to both sides of zero.
+    Signed(SignedBars),
+    /// Two bars for each label.
+    Pairs(PairedBars),
+    HeatMap(HeatMap),
+    /// Many small heat maps side by side.
+    Panels(Panels),
+    ShadedText(ShadedText),
 }
 
 impl Chart {
-    /// The bytes of a PNG, `scale` × 800 pixels wide.
+    /// The bytes of a PNG, at least `scale` × 800 pixels wide.
     ///
     /// # Errors
-    /// When the chart is empty or crowded, a value is not within 0..=1, or `scale` is not within
+    /// When the chart is empty or crowded, a value cannot be drawn, or `scale` is not within
     /// 0.5..=8.
     pub fn png(&self, scale: f64) -> Result<Vec<u8>> {
         self.scene()?.png(scale)
@@ -50,6 +70,11 @@ impl Chart {
         match self {
             Chart::Bars(chart) => chart.text(style),
             Chart::Tree(chart) => chart.text(style),
+            Chart::Signed(chart) => chart.text(style),
+            Chart::Pairs(chart) => chart.text(style),
+            Chart::HeatMap(chart) => chart.text(style),
+            Chart::Panels(chart) => chart.text(style),
+            Chart::ShadedText(text) => text.text(style),
         }
     }
 
@@ -58,6 +83,11 @@ impl Chart {
         match self {
             Chart::Bars(chart) => &chart.title,
             Chart::Tree(chart) => &chart.title,
+            Chart::Signed(chart) => &chart.title,
+            Chart::Pairs(chart) => &chart.title,
+            Chart::HeatMap(chart) => &chart.title,
+            Chart::Panels(chart) => &chart.title,
+            Chart::ShadedText(text) => &text.title,
         }
     }
 
@@ -65,6 +95,11 @@ impl Chart {
         match self {
             Chart::Bars(chart) => chart.scene(),
             Chart::Tree(chart) => chart.scene(),
+            Chart::Signed(chart) => chart.scene(),
+            Chart::Pairs(chart) => chart.scene(),
+            Chart::HeatMap(chart) => chart.scene(),
+            Chart::Panels(chart) => chart.scene(),
+            Chart::ShadedText(text) => text.scene(),
         }
     }
 }

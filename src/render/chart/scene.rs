@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// Calm, and far enough from white and from each other for every kind of sight.
 pub mod palette {
-    pub type Colour = (u8, u8, u8);
+    pub use crate::render::colours::Colour;
     pub const BACKGROUND: Colour = (255, 255, 255);
     pub const INK: Colour = (31, 41, 51);
     pub const MUTED: Colour = (91, 103, 115);
@@ -36,8 +36,16 @@ pub struct Scene {
 
 #[derive(Debug)]
 pub enum Item {
-    Rectangle { left: f64, top: f64, width: f64, height: f64, colour: Colour },
+    Rectangle {
+        left: f64,
+        top: f64,
+        width: f64,
+        height: f64,
+        colour: Colour,
+    },
     Text(Text),
+    /// Text that reads upwards: `x` is its baseline, and `baseline` is where its anchor stands.
+    Turned(Text),
 }
 
 /// One line of text; `x` is where its anchor stands.
@@ -98,7 +106,8 @@ impl Scene {
                     let corners = corners.map(|(x, y)| (round(x * scale), round(y * scale)));
                     area.draw(&Rectangle::new(corners, rgb(*colour).filled()))
                 }
-                Item::Text(text) => area.draw(&Writing { text, scale }),
+                Item::Text(text) => area.draw(&Writing { text, scale, turned: false }),
+                Item::Turned(text) => area.draw(&Writing { text, scale, turned: true }),
             }
             .map_err(drawing_error)?;
         }
@@ -110,6 +119,7 @@ impl Scene {
 struct Writing<'a> {
     text: &'a Text,
     scale: f64,
+    turned: bool,
 }
 
 impl<'a> PointCollection<'a, (i32, i32)> for &'a Writing<'a> {
@@ -117,8 +127,10 @@ impl<'a> PointCollection<'a, (i32, i32)> for &'a Writing<'a> {
     type IntoIter = Once<(i32, i32)>;
 
     fn point_iter(self) -> Self::IntoIter {
-        let top = self.text.baseline * self.scale - ASCENT * self.text.size * self.scale;
-        once((round(self.text.x * self.scale), round(top)))
+        let Text { x, baseline, size, .. } = self.text;
+        let ascent = ASCENT * size;
+        let (x, y) = if self.turned { (x - ascent, *baseline) } else { (*x, baseline - ascent) };
+        once((round(x * self.scale), round(y * self.scale)))
     }
 }
 
@@ -135,7 +147,8 @@ impl<B: DrawingBackend> Drawable<B> for Writing<'_> {
             Anchor::Middle => HPos::Center,
             Anchor::End => HPos::Right,
         };
-        let lettering = Lettering { face: *face, size: size * self.scale, colour: *colour, anchor };
+        let lettering =
+            Lettering { face: *face, size: size * self.scale, colour: *colour, anchor, turned: self.turned };
         for position in positions {
             backend.draw_text(content, &lettering, position)?;
         }

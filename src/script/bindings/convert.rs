@@ -3,6 +3,7 @@
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::analyse::next_token::NextToken;
+use crate::analyse::surprisal::Start;
 use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::generate::options::{Options, Value};
@@ -88,6 +89,28 @@ pub fn count(n: i64, name: &'static str) -> Result<usize> {
         value: n.to_string(),
         bound,
     })
+}
+
+/// Takes the option `start` out of a map: whether a text is read after `<|endoftext|>`.
+pub fn start(options: &mut Map) -> Result<Start> {
+    let Some(value) = options.remove("start") else { return Ok(Start::default()) };
+    match value.as_bool() {
+        Ok(true) => Ok(Start::AfterEndOfText),
+        Ok(false) => Ok(Start::Bare),
+        Err(_) => Err(Error::OptionOfWrongKind {
+            name: "start",
+            value: super::values::format(&value),
+            kind: "`true` or `false`",
+        }),
+    }
+}
+
+/// Fails if an option is left that nobody took.
+pub fn no_more(options: &Map, known: &[&'static str]) -> Result<()> {
+    match options.keys().next() {
+        Some(name) => Err(Error::UnknownOption { name: name.to_string(), known: known.to_vec() }),
+        None => Ok(()),
+    }
 }
 
 /// `#{ name: value, … }` into options.

@@ -3,10 +3,13 @@
 pub mod convert;
 mod generating;
 mod helping;
+mod inside;
 mod loading;
+mod parts;
 mod predicting;
 mod showing;
 mod stepping;
+mod surprise;
 mod tokenizing;
 pub mod values;
 
@@ -45,6 +48,21 @@ pub const TOPICS: &[Topic] = &[
         name: "stepping",
         about: "looking into a choice, many texts at once, writing by hand",
         module: || exported_module!(stepping::bindings),
+    },
+    Topic {
+        name: "surprise",
+        about: "how well a text is predicted",
+        module: || exported_module!(surprise::bindings),
+    },
+    Topic {
+        name: "inside",
+        about: "what happens between a text and its next token",
+        module: || exported_module!(inside::bindings),
+    },
+    Topic {
+        name: "parts",
+        about: "what a prediction is made of, and how two differ",
+        module: || exported_module!(parts::bindings),
     },
     Topic {
         name: "showing",

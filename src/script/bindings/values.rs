@@ -5,16 +5,23 @@ use std::rc::Rc;
 
 use rhai::{Array, Dynamic, Engine, Map, Module};
 
+use crate::analyse::attention::{Attention, Pattern};
+use crate::analyse::comparison::Comparison;
+use crate::analyse::contributions::Contributions;
+use crate::analyse::lens::{Lens, Reading};
+use crate::analyse::neighbours::Neighbours;
 use crate::analyse::next_token::{Candidate, NextToken};
+use crate::analyse::perplexity::Perplexity;
 use crate::analyse::samples::Samples;
 use crate::analyse::stepper::Stepper;
+use crate::analyse::surprisal::Surprisal;
 use crate::analyse::xray::XRay;
 use crate::error::Error;
 use crate::generate::Generation;
 use crate::generate::tree::Tree;
 use crate::model::Model;
 use crate::render::number::percent;
-use crate::render::{Chart, Shaded, Table, label};
+use crate::render::{Chart, Shaded, ShadedText, Table, label};
 use crate::tokenizer::Tokens;
 
 /// Declares each type that scripts see: its name, and how a value of it is written in a line.
@@ -68,6 +75,18 @@ types! {
     Model, "Model", |model| format!("Model {}", model.name());
     Chart, "Chart", |chart| format!("Chart “{}”", chart.title());
     Table, "Table", |table| format!("Table of {} rows", table.rows.len());
+    Surprisal, "Surprisal", |surprisal| format!("Surprisal of {} tokens: {:.2} bits", surprisal.tokens.len(), surprisal.total());
+    Perplexity, "Perplexity", |perplexity| format!("Perplexity {:.4}", perplexity.perplexity());
+    Attention, "Attention", |attention| {
+        format!("Attention of {} × {} heads", attention.layers(), attention.heads())
+    };
+    Pattern, "Pattern", |pattern| format!("Pattern of layer {}, head {}", pattern.layer, pattern.head);
+    ShadedText, "ShadedText", |shaded| format!("ShadedText “{}”", shaded.title);
+    Lens, "Lens", |lens| format!("Lens over {} layers", lens.layers());
+    Reading, "Reading", |reading| format!("Reading: token {}, {}", reading.id, percent(reading.p));
+    Contributions, "Contributions", |parts| format!("Contributions to a logit of {:.3}", parts.logit);
+    Neighbours, "Neighbours", |near| format!("Neighbours: {} tokens", near.nearest.len());
+    Comparison, "Comparison", |both| format!("Comparison: Jensen-Shannon {:.4} bits", both.js());
     Rc<Error>, "Error", |error| error.to_string();
 }
 
