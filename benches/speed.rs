@@ -65,11 +65,11 @@ fn decode(bencher: Bencher, past: usize) {
     let (gpt2, interrupt) = (MODEL.gpt2(), Interrupt::default());
     let ids = prompt(past);
     let mut cache = Cache::new(MODEL.config());
-    gpt2.forward(&ids, &mut cache, &interrupt).expect("the prompt can be read");
+    gpt2.forward(&ids, &mut cache, &interrupt, None).expect("the prompt can be read");
     let bencher = bencher.counter(ItemsCount::new(1_usize)).counter(BytesCount::new(MODEL.bytes()));
     bencher.bench_local(|| {
         cache.truncate(ids.len());
-        gpt2.logits(&gpt2.forward(&[11], &mut cache, &interrupt)?)
+        gpt2.logits(&gpt2.forward(&[11], &mut cache, &interrupt, None)?)
     });
 }
 
