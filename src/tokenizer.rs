@@ -210,7 +210,9 @@ fn vocabulary_of(merges: &Merges) -> Vocab {
 fn byte_level_bpe(vocabulary: Vocab, merges: Merges) -> Result<Tokenizer, String> {
     // The end of a text gets the next id if the vocabulary lacks it.
     let highest = vocabulary.values().max().map_or(0, |id| *id as usize);
-    let size = highest + 1 + usize::from(!vocabulary.contains_key(END_OF_TEXT));
+    // A token that is added gets the number of tokens so far as its id.
+    let added = if vocabulary.contains_key(END_OF_TEXT) { 0 } else { vocabulary.len() };
+    let size = highest.max(added) + 1;
     let bpe =
         BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(|source| source.to_string())?;
     let byte_level = ByteLevel::new(false, false, true);

@@ -21,7 +21,8 @@ const BRACKET: &str = "1;4";
 pub fn highlighted(code: &str, colour: bool) -> String {
     let bar = if colour { "\x1b[2m│\x1b[0m " } else { "│ " };
     let lines = code.replace('\n', &format!("\n{GUTTER}"));
-    format!("{bar}{}\n", painted(&lines, None, bar, colour))
+    let painted = format!("{bar}{}", painted(&lines, None, bar, colour));
+    painted.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// What is being typed, each gutter drawn as `continuation`.
