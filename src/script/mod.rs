@@ -119,7 +119,7 @@ impl Session {
     /// Runs one cell. What it prints or shows goes to the sink; the value of its last expression is returned as it is
     /// to be shown, unless the cell ends with `;`. Variables and functions live on, also after an error.
     pub fn eval(&mut self, code: &str, origin: &Origin) -> Result<Option<Output>, Box<Report>> {
-        self.state.interrupt.clear();
+        self.state.begin();
         self.sources.add(origin, code);
         let ast = self.compile(code, origin)?;
         self.inputs.push(code.to_owned().into());
@@ -135,7 +135,7 @@ impl Session {
 
     /// Runs code that is no cell: it sees and changes the same variables, but its result is not kept.
     pub fn evaluate(&mut self, code: &str, origin: &Origin) -> Result<Dynamic, Box<Report>> {
-        self.state.interrupt.clear();
+        self.state.begin();
         self.sources.add(origin, code);
         let ast = self.compile(code, origin)?;
         self.run(&ast, origin)
@@ -225,13 +225,13 @@ impl Session {
 
     /// The model in use; loads it if nothing has needed it yet.
     pub fn model(&self) -> Result<Model> {
-        self.state.interrupt.clear();
+        self.state.begin();
         self.state.model()
     }
 
     /// Loads a model and uses it from now on.
     pub fn load(&self, name: &str) -> Result<Model> {
-        self.state.interrupt.clear();
+        self.state.begin();
         self.state.load(name)
     }
 

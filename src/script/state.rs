@@ -1,6 +1,6 @@
 //! What the bindings of one session share: the model and what it has read, where output goes, who may interrupt.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
@@ -27,13 +27,15 @@ pub struct State {
     context: RefCell<Option<Context>>,
     out: PathBuf,
     sink: RefCell<Sink>,
+    /// Whether this cell was interrupted and has handed out what there was.
+    stopping: Cell<bool>,
 }
 
 impl State {
     pub fn new(hub: Option<Hub>, model: String, out: PathBuf, interrupt: Interrupt, sink: Sink) -> State {
         let (model, context, sink) = (RefCell::new(model), RefCell::new(None), RefCell::new(sink));
         let hub = hub.map_or_else(OnceCell::new, OnceCell::from);
-        State { hub, interrupt, model, context, out, sink }
+        State { hub, interrupt, model, context, out, sink, stopping: Cell::new(false) }
     }
 
     /// The session behind a call.
@@ -88,8 +90,24 @@ impl State {
         Ok(model)
     }
 
-    /// Works with what the model has read so far.
+    /// A cell begins: what was to stop is over.
+    pub fn begin(&self) {
+        self.interrupt.clear();
+        self.stopping.set(false);
+    }
+
+    /// An interrupted text is handed out as far as it goes. The cell may still use and show it, but the model reads
+    /// nothing more for it: a loop of such texts ends too.
+    pub fn hand_out(&self) {
+        self.interrupt.clear();
+        self.stopping.set(true);
+    }
+
+    /// Works with what the model has read so far. Fails if the cell was interrupted before.
     pub fn with_context<T>(&self, work: impl FnOnce(&mut Context) -> Result<T>) -> Result<T> {
+        if self.stopping.get() {
+            return Err(Error::Interrupted);
+        }
         self.model()?;
         work(self.context.borrow_mut().as_mut().expect("a model was just loaded"))
     }

@@ -286,6 +286,12 @@ fn ctrl_c_stops_what_runs_and_keeps_the_variables() {
     repl.line("part.tokens.len() > 4");
     repl.expect("Out[5]: true");
     repl.prompt(6);
+    // One press ends a loop of texts, not only the text that is being written.
+    repl.line("loop { generate(\"Once upon a time\", #{ max_new_tokens: 200 }); }");
+    repl.expect("generating");
+    repl.control(CTRL_C);
+    repl.expect("interrupted");
+    repl.prompt(7);
     repl.leave(":q\r");
 }
 

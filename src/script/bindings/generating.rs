@@ -65,8 +65,7 @@ pub mod bindings {
         }
         let generation = generation.map_err(raise)?;
         if generation.stopped == generate::Stopped::Interrupted {
-            // The text so far is the answer; only this call was to stop.
-            state.interrupt.clear();
+            state.hand_out();
         }
         Ok(generation)
     }
@@ -121,8 +120,7 @@ pub mod bindings {
         }
         let generation = generation.map_err(raise)?;
         if generation.stopped == generate::Stopped::Interrupted {
-            // The text so far is the answer; only this call was to stop.
-            state.interrupt.clear();
+            state.hand_out();
         }
         Ok(generation)
     }

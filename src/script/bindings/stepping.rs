@@ -90,8 +90,7 @@ pub mod bindings {
             let is_interrupted = run.stopped == generate::Stopped::Interrupted;
             runs.push(run);
             if is_interrupted {
-                // What there is is the answer.
-                state.interrupt.clear();
+                state.hand_out();
                 break;
             }
         }
