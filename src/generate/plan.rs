@@ -123,7 +123,7 @@ impl GenerateOptions {
             (None, Some(length)) if length <= prompt || length > limit => refused(
                 "max_length",
                 length,
-                format!("above the prompt's {prompt} tokens and at most the {limit} that the model reads"),
+                format!("above {prompt}, the length of the prompt, and at most {limit}, the model's context"),
             ),
             (None, Some(length)) => Ok(length),
             (None, None) if prompt == limit => Err(Error::PromptTooLong { tokens: prompt, limit: limit - 1 }),
