@@ -1,7 +1,7 @@
 //! Running code for a notebook, where not everything that runs is a cell of its own number.
 
 use super::report::Report;
-use super::{Origin, Session};
+use super::{Origin, Session, shown};
 use crate::render::Output;
 
 impl Session {
@@ -19,11 +19,6 @@ impl Session {
 
     /// Runs code that is no cell: it sees and changes the same variables, but takes no number and leaves `ans` alone.
     pub fn eval_aside(&mut self, code: &str, origin: &Origin) -> Result<Option<Output>, Box<Report>> {
-        let cells = self.results.len();
-        let result = self.eval(code, origin);
-        self.results.truncate(cells);
-        self.inputs.truncate(cells);
-        self.define_results();
-        result
+        self.evaluate(code, origin).map(|value| shown(code, &value))
     }
 }

@@ -103,7 +103,7 @@ impl Session {
     pub fn new(settings: Settings, interrupt: Interrupt, sink: Sink) -> Session {
         let Settings { model, hub, out } = settings;
         let state = Rc::new(State::new(hub, model, out, interrupt, sink));
-        Session {
+        let mut session = Session {
             engine: engine(&state),
             scope: Scope::new(),
             functions: AST::empty(),
@@ -113,7 +113,9 @@ impl Session {
             // Cells count from 1.
             results: vec![Dynamic::UNIT],
             inputs: vec![Dynamic::UNIT],
-        }
+        };
+        session.define_results();
+        session
     }
 
     /// Runs one cell. What it prints or shows goes to the sink; the value of its last expression is returned as it is
@@ -130,7 +132,7 @@ impl Session {
             *self.results.last_mut().expect("a result was just added") = value.clone();
             self.define_results();
         }
-        Ok(if ends_with_semicolon(code) { None } else { show::output(&value) })
+        Ok(shown(code, &value))
     }
 
     /// Runs code that is no cell: it sees and changes the same variables, but its result is not kept.
@@ -242,6 +244,7 @@ impl Session {
         self.written_in.clear();
         self.results.truncate(1);
         self.inputs.truncate(1);
+        self.define_results();
     }
 
     fn compile(&self, code: &str, origin: &Origin) -> Result<AST, Box<Report>> {
@@ -324,6 +327,11 @@ fn underscore_to_ans(code: &str) -> String {
         (_, word) => word,
     };
     lexer::spans(code).into_iter().map(word).collect()
+}
+
+/// What a cell's value looks like: nothing if the cell ends with `;`.
+fn shown(code: &str, value: &Dynamic) -> Option<Output> {
+    if ends_with_semicolon(code) { None } else { show::output(value) }
 }
 
 fn ends_with_semicolon(code: &str) -> bool {

@@ -206,11 +206,12 @@ fn label(bar: &Bar) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::render::Chart;
 
-    fn tokens() -> BarChart {
+    /// A chart with every kind of label that is awkward.
+    pub fn tokens() -> BarChart {
         BarChart::new("The likeliest next tokens")
             .subtitle("I love machine")
             .highlighted_bar("·programming", 0.1576)

@@ -45,17 +45,8 @@ impl BarChart {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bars::tests::tokens;
     use super::*;
-
-    fn tokens() -> BarChart {
-        BarChart::new("The likeliest next tokens")
-            .subtitle("I love machine")
-            .highlighted_bar("·programming", 0.1576)
-            .bar("·learning", 0.1484)
-            .bar("↵", 0.0788)
-            .bar("中", 0.0394)
-            .bar("<a & b>", 0.0197)
-    }
 
     #[test]
     fn the_terminal_shows_the_same_bars() {
