@@ -305,7 +305,12 @@ fn shown(code: &str) -> String {
         }
     });
     let out = tempfile::tempdir().unwrap();
-    let settings = Settings { model: "pocket".into(), hub: None, out: out.path().to_owned() };
+    let settings = Settings {
+        model: "pocket".into(),
+        hub: None,
+        out: out.path().to_owned(),
+        allowed: Default::default(),
+    };
     let mut session = Session::new(settings, Interrupt::default(), sink);
     let origin = Origin { name: "test".into(), line: 1 };
     let last = session.eval(code, &origin).unwrap_or_else(|report| panic!("{code}\n{report:?}"));
