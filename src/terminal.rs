@@ -1,16 +1,18 @@
-//! How a terminal shows what a session tells: outputs as text, charts as files, long work as a bar.
+//! How a terminal shows what a session tells: outputs as text, charts as files, long work as a bar, and a text as it
+//! grows.
+
+mod progress;
 
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::error::Result;
 use crate::render::{self, Output, TextStyle};
 use crate::script::report::Report;
-use crate::script::{Event, Sink, Unit};
+use crate::script::{Event, Sink};
+use progress::Progress;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -32,7 +34,7 @@ struct Inner {
     out: PathBuf,
     stem: String,
     charts: usize,
-    bar: Option<ProgressBar>,
+    progress: Option<Progress>,
     /// Whether text stands at the start of a line.
     at_line_start: bool,
 }
@@ -57,7 +59,7 @@ impl Terminal {
             out,
             stem,
             charts: 0,
-            bar: None,
+            progress: None,
             at_line_start: true,
         })))
     }
@@ -90,20 +92,30 @@ impl Terminal {
     fn hear(&self, event: Event) {
         match event {
             Event::Output(output) => self.show(&output, ""),
-            Event::Started { what, total, unit } => self.0.borrow_mut().bar = progress_bar(what, total, unit),
+            // Where nobody watches, nothing is drawn.
+            Event::Started { what, total, unit } => {
+                let is_watched = std::io::stderr().is_terminal();
+                self.0.borrow_mut().progress = is_watched.then(|| Progress::new(what, total, unit));
+            }
             Event::Advanced(amount) => {
-                if let Some(bar) = &self.0.borrow().bar {
-                    bar.inc(amount);
+                if let Some(progress) = &self.0.borrow().progress {
+                    progress.advance(amount);
+                }
+            }
+            Event::Wrote(text) => {
+                let (width, height) = termimad::terminal_size();
+                if let Some(progress) = &mut self.0.borrow_mut().progress {
+                    progress.write(&text, width.into(), height.into());
                 }
             }
             Event::Finished => self.finish_progress(),
         }
     }
 
-    /// Takes an unfinished bar off the screen.
+    /// Takes unfinished work off the screen.
     pub fn finish_progress(&self) {
-        if let Some(bar) = self.0.borrow_mut().bar.take() {
-            bar.finish_and_clear();
+        if let Some(progress) = self.0.borrow_mut().progress.take() {
+            progress.finish();
         }
     }
 
@@ -150,9 +162,8 @@ impl Terminal {
             // A reader that went away (`| head`) is no fault of ours.
             let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         };
-        let bar = self.0.borrow().bar.clone();
-        match bar {
-            Some(bar) => bar.suspend(write),
+        match &self.0.borrow().progress {
+            Some(progress) => progress.suspend(write),
             None => write(),
         }
         if let Some(last) = text.chars().last() {
@@ -186,21 +197,6 @@ impl Terminal {
         let report = Report::of_error(error);
         report.text(self.0.borrow().colour && std::io::stderr().is_terminal()).trim_end().to_owned()
     }
-}
-
-/// A bar on standard error, if that is a terminal.
-fn progress_bar(what: String, total: u64, unit: Unit) -> Option<ProgressBar> {
-    if !std::io::stderr().is_terminal() {
-        return None;
-    }
-    let template = match unit {
-        Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
-        Unit::Facts => "{msg} {wide_bar} {pos}/{len}",
-        Unit::Tokens => "{msg} {wide_bar} {pos}/{len} tokens {per_sec} {eta}",
-    };
-    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
-    Some(bar.with_style(style.progress_chars("━━╌")).with_message(what))
 }
 
 /// The folder for files that scripts write, made if it is missing.
