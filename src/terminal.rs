@@ -41,7 +41,7 @@ struct Inner {
 
 /// The widest that prose and tables become, however wide the terminal is.
 const WIDEST: usize = 120;
-const WIDTH_UNKNOWN: usize = 80;
+const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 impl Terminal {
@@ -79,11 +79,7 @@ impl Terminal {
 
     pub fn style(&self) -> TextStyle {
         let width = match std::io::stdout().is_terminal() {
-            true => match usize::from(termimad::terminal_size().0) {
-                // A terminal that does not know its size says so by none at all.
-                0..5 => WIDTH_UNKNOWN,
-                width => width.clamp(20, WIDEST),
-            },
+            true => size().0.clamp(20, WIDEST),
             false => WIDTH_WITHOUT_TERMINAL,
         };
         TextStyle { width, colour: self.0.borrow().colour }
@@ -103,9 +99,9 @@ impl Terminal {
                 }
             }
             Event::Wrote(text) => {
-                let (width, height) = termimad::terminal_size();
                 if let Some(progress) = &mut self.0.borrow_mut().progress {
-                    progress.write(&text, width.into(), height.into());
+                    let (width, height) = size();
+                    progress.write(&text, width, height);
                 }
             }
             Event::Finished => self.finish_progress(),
@@ -196,6 +192,15 @@ impl Terminal {
     fn with_hint(&self, error: &crate::error::Error) -> String {
         let report = Report::of_error(error);
         report.text(self.0.borrow().colour && std::io::stderr().is_terminal()).trim_end().to_owned()
+    }
+}
+
+/// Columns and rows of the terminal.
+fn size() -> (usize, usize) {
+    match termimad::terminal_size() {
+        // One that does not know its size says so by none at all.
+        (0..5, _) | (_, 0) => SIZE_UNKNOWN,
+        (width, height) => (width.into(), height.into()),
     }
 }
 
