@@ -134,6 +134,6 @@ fn chart() -> Chart {
 
 fn session() -> Session {
     let settings =
-        script::Settings { model: "pocket".into(), hub: None, out: ".".into(), allowed: Default::default() };
+        script::Settings { model: "pocket".into(), precision: Default::default(), hub: None, out: ".".into(), allowed: Default::default() };
     Session::new(settings, Interrupt::default(), Box::new(|_| ()))
 }

@@ -26,3 +26,4 @@ pub mod script;
 pub mod suggest;
 pub mod terminal;
 pub mod tokenizer;
+pub mod vector;

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
 use crate::kernel::install::Place;
+use crate::model::precision::Precision;
 use crate::script::{Allowed, Settings, limits};
 use crate::terminal::Colour;
 
@@ -32,6 +34,10 @@ pub struct Common {
     /// of the Hugging Face hub, or a folder
     #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = DEFAULT_MODEL, value_name = "NAME")]
     pub model: String,
+    /// What the weights are multiplied in: fewer bits are faster and less exact (`tokenscope precision` says by how much)
+    #[arg(long, global = true, value_name = "PRECISION", default_value = Precision::default().name(),
+        value_parser = precision())]
+    pub precision: Precision,
     /// Where charts and other files that scripts write go
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
@@ -60,6 +66,11 @@ fn memory(text: &str) -> Result<f64, String> {
     gigabytes.ok_or_else(|| "it must be at least 0.01 and at most 1000000".to_owned())
 }
 
+fn precision() -> impl TypedValueParser<Value = Precision> {
+    let known = |name: String| Precision::ALL.into_iter().find(|precision| precision.name() == name);
+    PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(move |name| known(name).ok_or("unknown"))
+}
+
 impl Common {
     /// How a session is set up.
     pub fn settings(&self) -> Settings {
@@ -68,7 +79,7 @@ impl Common {
             write: self.allow_write.clone(),
             memory: (self.max_memory * 1e9) as usize,
         };
-        Settings { model: self.model.clone(), hub: None, out: self.out.clone(), allowed }
+        Settings { model: self.model.clone(), precision: self.precision, hub: None, out: self.out.clone(), allowed }
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
 
     fn run_lesson() -> Vec<Shown> {
         let settings =
-            Settings { model: "pocket".to_owned(), hub: None, out: ".".into(), allowed: Default::default() };
+            Settings { model: "pocket".to_owned(), precision: Default::default(), hub: None, out: ".".into(), allowed: Default::default() };
         run(cells::parse(LESSON), "lesson", settings, Interrupt::default()).unwrap()
     }
 

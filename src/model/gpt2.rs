@@ -8,6 +8,7 @@ use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::kernels;
 use super::linear::{Embedding, LayerNorm, Linear, add, by_rows, in_place};
+use super::precision::Precision;
 use super::readout::Readout;
 use super::trace::{Place, Trace};
 use super::weights::{Checkpoint, Weight};
@@ -52,17 +53,22 @@ struct Mlp {
 
 impl Gpt2 {
     /// Takes the weights that this configuration asks for; others in the checkpoint are ignored.
-    pub fn new(config: &Config, checkpoint: &Checkpoint) -> Result<Gpt2> {
+    pub fn new(config: &Config, checkpoint: &Checkpoint, precision: Precision) -> Result<Gpt2> {
         let Config { vocab_size, n_positions, n_embd, layer_norm_epsilon, .. } = *config;
-        let wte = Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd)?);
-        let lm_head = match config.tie_word_embeddings {
-            true => wte.clone(),
-            false => Arc::new(Embedding::head(checkpoint, vocab_size, n_embd)?),
+        let (wte, lm_head) = match config.tie_word_embeddings {
+            true => {
+                let wte = Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd, precision)?);
+                (wte.clone(), wte)
+            }
+            false => (
+                Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd, Precision::F32)?),
+                Arc::new(Embedding::head(checkpoint, vocab_size, n_embd, precision)?),
+            ),
         };
         Ok(Gpt2 {
             wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
             h: (0..config.n_layer)
-                .map(|layer| Block::new(config, checkpoint, layer))
+                .map(|layer| Block::new(config, checkpoint, layer, precision))
                 .collect::<Result<_>>()?,
             ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
             readout: Readout::new(config, checkpoint, lm_head.clone())?,
@@ -149,12 +155,13 @@ impl Gpt2 {
 }
 
 impl Block {
-    fn new(config: &Config, checkpoint: &Checkpoint, layer: usize) -> Result<Block> {
+    fn new(config: &Config, checkpoint: &Checkpoint, layer: usize, precision: Precision) -> Result<Block> {
         let Config { n_embd, layer_norm_epsilon, .. } = *config;
         let norm =
             |name| LayerNorm::new(checkpoint, &format!("h.{layer}.{name}"), n_embd, layer_norm_epsilon);
-        let linear =
-            |name, inputs, outputs| Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs);
+        let linear = |name, inputs, outputs| {
+            Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs, precision)
+        };
         Ok(Block {
             ln_1: norm("ln_1")?,
             attn: Attention {

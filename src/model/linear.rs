@@ -3,36 +3,38 @@
 use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
 
 use super::kernels::{self, Layout};
+use super::precision::{Factor, Precision};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 
 /// A linear layer.
-pub struct Linear {
-    weight: Weight,
-    bias: Weight,
-    inputs: usize,
-    outputs: usize,
-}
+pub struct Linear(Factor);
 
 impl Linear {
     /// GPT-2's `Conv1D`: `name.weight` is [inputs, outputs], `name.bias` is [outputs].
-    pub fn conv1d(checkpoint: &Checkpoint, name: &str, inputs: usize, outputs: usize) -> Result<Linear> {
-        let weight = checkpoint.weight(&format!("{name}.weight"), &[inputs, outputs])?;
+    pub fn conv1d(
+        checkpoint: &Checkpoint,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+        precision: Precision,
+    ) -> Result<Linear> {
+        let (weight, layout) = checkpoint.conv1d(&format!("{name}.weight"), inputs, outputs)?;
         let bias = checkpoint.weight(&format!("{name}.bias"), &[outputs])?;
-        Ok(Linear { weight, bias, inputs, outputs })
+        Ok(Linear(Factor::new(weight, Some(bias), layout, inputs, precision)))
     }
 
     /// [positions, inputs] → [positions, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        by_rows(x, self.outputs, |x| {
-            kernels::linear(x, &self.weight, Layout::InputsByOutputs, Some(&self.bias), self.inputs)
-        })
+        by_rows(x, self.0.outputs(), |x| self.0.products(x))
     }
 }
 
 /// One row a token, [vocabulary, width]: what goes in as a token's vector, and what a head multiplies with.
 pub struct Embedding {
     weight: Weight,
+    /// The same numbers, as rows are multiplied with them.
+    factor: Factor,
     /// The ids whose rows are kept, ascending; all others are zero. `None` if all are kept.
     kept: Option<Vec<u32>>,
     vocabulary: usize,
@@ -41,17 +43,22 @@ pub struct Embedding {
 
 impl Embedding {
     /// `wte`, of which the built-in model keeps only some rows.
-    pub fn tokens(checkpoint: &Checkpoint, vocabulary: usize, width: usize) -> Result<Embedding> {
+    pub fn tokens(checkpoint: &Checkpoint, vocabulary: usize, width: usize, precision: Precision) -> Result<Embedding> {
         let kept = checkpoint.embedding_rows(vocabulary)?;
         let rows = kept.as_ref().map_or(vocabulary, Vec::len);
         let weight = checkpoint.weight("wte.weight", &[rows, width])?;
-        Ok(Embedding { weight, kept, vocabulary, zeros: vec![0.0; width] })
+        Ok(Embedding::new(weight, kept, vocabulary, width, precision))
     }
 
     /// `lm_head`, of a model whose head is not its token embedding.
-    pub fn head(checkpoint: &Checkpoint, vocabulary: usize, width: usize) -> Result<Embedding> {
+    pub fn head(checkpoint: &Checkpoint, vocabulary: usize, width: usize, precision: Precision) -> Result<Embedding> {
         let weight = checkpoint.weight("lm_head.weight", &[vocabulary, width])?;
-        Ok(Embedding { weight, kept: None, vocabulary, zeros: vec![0.0; width] })
+        Ok(Embedding::new(weight, None, vocabulary, width, precision))
+    }
+
+    fn new(weight: Weight, kept: Option<Vec<u32>>, vocabulary: usize, width: usize, precision: Precision) -> Embedding {
+        let factor = Factor::new(weight.clone(), None, Layout::OutputsByInputs, width, precision);
+        Embedding { weight, factor, kept, vocabulary, zeros: vec![0.0; width] }
     }
 
     /// The vector of a token: [width].
@@ -66,12 +73,9 @@ impl Embedding {
 
     /// The product with each row: [positions, width] → [positions, vocabulary].
     pub fn products(&self, x: &Tensor) -> Result<Tensor> {
-        by_rows(x, self.vocabulary, |x| {
-            let logits = kernels::linear(x, &self.weight, Layout::OutputsByInputs, None, self.zeros.len());
-            match &self.kept {
-                None => logits,
-                Some(kept) => spread(&logits, kept, self.vocabulary),
-            }
+        by_rows(x, self.vocabulary, |x| match &self.kept {
+            None => self.factor.products(x),
+            Some(kept) => spread(&self.factor.products(x), kept, self.vocabulary),
         })
     }
 }

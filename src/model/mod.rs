@@ -6,6 +6,7 @@ pub mod context;
 pub mod gpt2;
 mod kernels;
 mod linear;
+pub mod precision;
 pub mod readout;
 pub mod trace;
 pub mod weights;
@@ -21,6 +22,7 @@ use cache::Cache;
 use config::Config;
 pub use context::Context;
 use gpt2::Gpt2;
+use precision::Precision;
 pub use kernels::use_threads;
 use weights::Checkpoint;
 
@@ -31,21 +33,27 @@ pub struct Model(Arc<Inner>);
 struct Inner {
     name: String,
     config: Config,
+    precision: Precision,
     gpt2: Gpt2,
     tokenizer: Tokenizer,
     bytes: u64,
 }
 
 impl Model {
-    /// Loads what a name was resolved to.
+    /// Loads what a name was resolved to, exactly.
     pub fn load(name: &str, source: &Source) -> Result<Model> {
+        Model::load_in(Precision::F32, name, source)
+    }
+
+    /// Loads what a name was resolved to, in a precision.
+    pub fn load_in(precision: Precision, name: &str, source: &Source) -> Result<Model> {
         let files = match source {
-            Source::BuiltIn(_) => return Model::pocket(),
+            Source::BuiltIn(_) => return Model::pocket_in(precision),
             Source::Files(files) => files,
         };
         let text = std::fs::read_to_string(&files.config).map_err(Error::io("read", &files.config))?;
         let config = Config::parse(&text, &files.config)?;
-        Model::new(name, config, &Checkpoint::open(&files.weights)?, || match &files.tokenizer {
+        Model::new(name, config, &Checkpoint::open(&files.weights)?, precision, || match &files.tokenizer {
             TokenizerFiles::Json(path) => Tokenizer::from_json(path),
             TokenizerFiles::VocabAndMerges { vocab, merges } => {
                 Tokenizer::from_vocab_and_merges(vocab, merges)
@@ -55,11 +63,15 @@ impl Model {
 
     /// The model that is part of the program: small, trained from scratch, offline.
     pub fn pocket() -> Result<Model> {
+        Model::pocket_in(Precision::F32)
+    }
+
+    fn pocket_in(precision: Precision) -> Result<Model> {
         let config = include_str!("../../assets/pocket/config.json");
         let weights = include_bytes!("../../assets/pocket/model.safetensors");
         let config = Config::parse(config, Path::new("pocket/config.json"))?;
         let checkpoint = Checkpoint::built_in("pocket/model.safetensors", weights)?;
-        Model::new("pocket", config, &checkpoint, || Ok(Tokenizer::gpt2()))
+        Model::new("pocket", config, &checkpoint, precision, || Ok(Tokenizer::gpt2()))
     }
 
     /// Weights and tokenizer take about as long as each other: they are made at the same time.
@@ -67,16 +79,21 @@ impl Model {
         name: &str,
         config: Config,
         checkpoint: &Checkpoint,
+        precision: Precision,
         tokenizer: impl FnOnce() -> Result<Tokenizer> + Send,
     ) -> Result<Model> {
-        let (tokenizer, gpt2) = rayon::join(tokenizer, || Gpt2::new(&config, checkpoint));
+        let (tokenizer, gpt2) = std::thread::scope(|scope| {
+            let tokenizer = scope.spawn(tokenizer);
+            let gpt2 = Gpt2::new(&config, checkpoint, precision);
+            (tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), gpt2)
+        });
         let (tokenizer, gpt2) = (tokenizer?, gpt2?);
         if tokenizer.vocabulary_size() > config.vocab_size {
             let (tokens, rows) = (tokenizer.vocabulary_size(), config.vocab_size);
             return Err(Error::ForeignTokenizer { tokens, rows });
         }
         let bytes = checkpoint.bytes();
-        Ok(Model(Arc::new(Inner { name: name.to_owned(), config, gpt2, tokenizer, bytes })))
+        Ok(Model(Arc::new(Inner { name: name.to_owned(), config, precision, gpt2, tokenizer, bytes })))
     }
 
     /// The name it was loaded by.
@@ -86,6 +103,11 @@ impl Model {
 
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// What its weights are multiplied in.
+    pub fn precision(&self) -> Precision {
+        self.0.precision
     }
 
     pub fn tokenizer(&self) -> &Tokenizer {

@@ -10,6 +10,7 @@ use half::{bf16, f16};
 use safetensors::tensor::TensorInfo;
 use safetensors::{Dtype, SafeTensors};
 
+use super::kernels::Layout;
 use crate::error::{Error, Result};
 
 /// The tensors of one or several safetensors files.
@@ -99,6 +100,11 @@ impl Checkpoint {
         })
     }
 
+    /// The weight of a `Conv1D`, and how it lies in memory.
+    pub fn conv1d(&self, name: &str, inputs: usize, outputs: usize) -> Result<(Weight, Layout)> {
+        Ok((self.weight(name, &[inputs, outputs])?, Layout::InputsByOutputs))
+    }
+
     /// The ids that the rows of `wte.weight` belong to, ascending, if the checkpoint leaves out rows that are all
     /// zero, as the built-in one does.
     pub fn embedding_rows(&self, vocabulary: usize) -> Result<Option<Vec<u32>>> {
@@ -154,6 +160,12 @@ impl Weight {
             other => return Err(other),
         };
         Ok(Weight(Arc::new(values)))
+    }
+}
+
+impl From<Vec<f32>> for Weight {
+    fn from(numbers: Vec<f32>) -> Weight {
+        Weight(Arc::new(Values::Converted(numbers)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What stands at the top and in front of each line.
 
 use crate::hub::{self, KNOWN_MODELS};
+use crate::model::precision::Precision;
 use crate::render::TextStyle;
 
 /// What this is, which model it asks, and how to get help.
-pub fn banner(model: &str, style: &TextStyle) -> String {
+pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
     let paint = |code: &str, text: &str| match style.colour {
         true => format!("\x1b[{code}m{text}\x1b[0m"),
         false => text.to_owned(),
@@ -17,6 +18,10 @@ pub fn banner(model: &str, style: &TextStyle) -> String {
         ));
     } else if let Some(known) = KNOWN_MODELS.iter().find(|known| known.name == model) {
         text.push_str(&format!("`{model}`: {}.\n", known.description));
+    }
+    if precision != Precision::F32 {
+        let name = precision.name();
+        text.push_str(&format!("Its weights are rounded to {name}; `tokenscope precision` says what that costs.\n"));
     }
     text.push_str("Try `next_probs(\"Once upon a time\")`; `help()` lists what can be called,\n");
     text.push_str("`:help` the commands; Tab completes; Ctrl-D leaves.\n\n");
@@ -65,8 +70,8 @@ mod tests {
 
     #[test]
     fn the_built_in_model_says_what_it_is() {
-        let text = banner("pocket", &TextStyle::plain(80));
+        let text = banner("pocket", Precision::F32, &TextStyle::plain(80));
         assert!(text.contains("not GPT-2") && text.lines().all(|line| line.chars().count() <= 80));
-        assert!(!banner("gpt2", &TextStyle::plain(80)).contains("not GPT-2"));
+        assert!(!banner("gpt2", Precision::Int8, &TextStyle::plain(80)).contains("not GPT-2"));
     }
 }

@@ -62,7 +62,7 @@ impl From<Box<Report>> for Trouble {
 /// Runs a script, if one is given, then reads and runs cells until the user leaves. Answers the exit code.
 pub fn run(session: Session, terminal: &Terminal, script: Option<&Path>) -> u8 {
     let (history, warning) = History::open();
-    terminal.write(&banner::banner(&session.model_name(), &terminal.style()));
+    terminal.write(&banner::banner(&session.model_name(), session.precision(), &terminal.style()));
     if let Some(warning) = warning {
         terminal.write(&format!("warning: {warning}\n"));
     }

@@ -25,6 +25,7 @@ use crate::error::Result;
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
+use crate::model::precision::Precision;
 use crate::render::Output;
 pub use completeness::{Completeness, completeness};
 pub use files::Allowed;
@@ -66,6 +67,8 @@ pub enum Unit {
 pub struct Settings {
     /// The name of the model to load when one is first needed.
     pub model: String,
+    /// What the weights of the models are multiplied in.
+    pub precision: Precision,
     /// Where models come from; as the environment says if none is given.
     pub hub: Option<Hub>,
     /// Files that scripts write lie below this folder.
@@ -236,6 +239,11 @@ impl Session {
     /// The name of the model in use, loaded or not.
     pub fn model_name(&self) -> String {
         self.state.model_name()
+    }
+
+    /// The model in use; loads it if nothing has needed it yet.
+    pub fn precision(&self) -> Precision {
+        self.state.precision()
     }
 
     /// The model in use; loads it if nothing has needed it yet.

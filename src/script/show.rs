@@ -164,7 +164,7 @@ fn cell(value: &Dynamic) -> Cell {
 /// What a model is: how much of everything it has.
 pub fn model(model: &Model) -> Table {
     let config = model.config();
-    let rows: [(&str, Cell); 8] = [
+    let rows: [(&str, Cell); 9] = [
         ("model", Cell::Text(model.name().to_owned())),
         ("parameters", Cell::Integer(config.parameters() as i64)),
         ("layers", Cell::Integer(config.n_layer as i64)),
@@ -173,6 +173,7 @@ pub fn model(model: &Model) -> Table {
         ("context", Cell::Integer(config.n_positions as i64)),
         ("vocabulary", Cell::Integer(config.vocab_size as i64)),
         ("weights", Cell::Text(megabytes(model.bytes()))),
+        ("precision", Cell::Text(model.precision().name().to_owned())),
     ];
     Table::new([Column::left(""), Column::left("")])
         .rows(rows.map(|(name, cell)| [Cell::Text(name.into()), cell]))

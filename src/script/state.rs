@@ -12,6 +12,7 @@ use crate::analyse::next_token::NextToken;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
+use crate::model::precision::Precision;
 use crate::model::{Context, Model};
 use crate::render::Output;
 use crate::tokenizer::Tokens;
@@ -25,6 +26,8 @@ pub struct State {
     pub interrupt: Interrupt,
     /// What is to be loaded when a model is first needed.
     model: RefCell<String>,
+    /// In which every model is loaded.
+    precision: Precision,
     context: RefCell<Option<Context>>,
     pub files: Files,
     pub memory: Memory,
@@ -35,11 +38,12 @@ pub struct State {
 
 impl State {
     pub fn new(settings: Settings, interrupt: Interrupt, sink: Sink) -> State {
-        let Settings { model, hub, out, allowed } = settings;
+        let Settings { model, precision, hub, out, allowed } = settings;
         State {
             hub: hub.map_or_else(OnceCell::new, OnceCell::from),
             interrupt,
             model: RefCell::new(model),
+            precision,
             context: RefCell::new(None),
             memory: Memory::new(allowed.memory),
             files: Files::new(out, allowed),
@@ -80,6 +84,10 @@ impl State {
         self.model.borrow().clone()
     }
 
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     /// The model in use; loads it if nothing has needed it yet.
     pub fn model(&self) -> Result<Model> {
         if let Some(context) = &*self.context.borrow() {
@@ -95,7 +103,7 @@ impl State {
             None => self.hub()?.resolve(name, &mut Downloads(self), &self.interrupt)?,
         };
         let model = self.memory.apart(|| {
-            let model = Model::load(name, &source)?;
+            let model = Model::load_in(self.precision, name, &source)?;
             *self.context.borrow_mut() = Some(Context::new(&model));
             Ok::<Model, Error>(model)
         })?;

@@ -4,14 +4,14 @@ use std::f32::consts::FRAC_1_SQRT_2;
 
 use candle_core::cpu::erf::erf_f32;
 use pulp::Simd;
-use rayon::prelude::*;
 
-use super::vector::{exp, map};
+use super::pool::for_each_chunk;
+use crate::vector::{exp, map};
 use crate::model::config::Activation;
 
 /// x ← activation(x), element by element.
 pub fn activate(activation: Activation, x: &mut [f32]) {
-    x.par_chunks_mut(PIECE).for_each(|x| match activation {
+    for_each_chunk(x, PIECE, |_, x| match activation {
         Activation::GeluNew => gelu_new(x),
         Activation::Gelu => x.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf_f32(*x * FRAC_1_SQRT_2))),
         Activation::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
@@ -44,7 +44,7 @@ fn gelu_new_with_simd<S: Simd>(simd: S, x: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::testing::{assert_close, on_every_instruction_set};
+    use crate::vector::testing::{assert_close, on_every_instruction_set};
 
     #[test]
     fn gelu_new_follows_its_formula() {

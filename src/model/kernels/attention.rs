@@ -2,11 +2,11 @@
 //! (Vaswani et al. 2017, section 3.2.1).
 
 use pulp::Simd;
-use rayon::prelude::*;
 
-use super::matrix::{Matrix, multiply};
+use super::pool::for_each_chunk;
 use super::rows::{add_scaled_rows_with_simd, dot_rows_with_simd};
-use super::vector::softmax;
+use super::strided::{Matrix, multiply};
+use crate::vector::softmax;
 
 /// Query rows that are worked on together: their scores stay in the cache.
 const BLOCK: usize = 64;
@@ -25,21 +25,22 @@ pub struct Head<'a> {
 pub fn attend(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> {
     let width = heads.len() * size;
     let new = qkv.len() / (3 * width);
-    // [head, new position, size]: each head, and each block of its rows, is a slice of its own.
-    let mut mixed = vec![0.0; new * width];
-    mixed.par_chunks_mut(new * size).zip(heads).enumerate().for_each(|(index, (mixed, head))| {
-        let queries = &qkv[index * size..];
-        mixed.par_chunks_mut(BLOCK * size).enumerate().for_each(|(block, mixed)| {
-            let queries = &queries[block * BLOCK * 3 * width..];
-            let seen = head.keys.len() / size - new + block * BLOCK;
-            if new == 1 {
-                attend_one(&queries[..size], *head, scale, mixed);
-            } else {
-                attend_block(queries, 3 * width, *head, size, seen, scale, mixed);
-            }
-        });
+    // [head, new position, size], filled up so that each block of a head's rows is a piece of its own.
+    let block = BLOCK.min(new);
+    let blocks = new.div_ceil(block);
+    let mut mixed = vec![0.0; blocks * block * width];
+    for_each_chunk(&mut mixed, block * size, |piece, mixed| {
+        let (index, first) = (piece / blocks, piece % blocks * block);
+        let (head, queries) = (heads[index], &qkv[first * 3 * width + index * size..]);
+        let seen = head.keys.len() / size - new + first;
+        let mixed = &mut mixed[..block.min(new - first) * size];
+        if new == 1 {
+            attend_one(&queries[..size], head, scale, mixed);
+        } else {
+            attend_block(queries, 3 * width, head, size, seen, scale, mixed);
+        }
     });
-    if new == 1 { mixed } else { side_by_side(&mixed, new, size) }
+    if new == 1 { mixed } else { side_by_side(&mixed, heads.len(), new, size) }
 }
 
 /// One query over all positions.
@@ -47,9 +48,9 @@ pub fn attend(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> 
 #[inline(always)]
 fn attend_one_with_simd<S: Simd>(simd: S, query: &[f32], head: Head<'_>, scale: f32, mixed: &mut [f32]) {
     let mut weights = vec![0.0; head.keys.len() / query.len()];
-    dot_rows_with_simd(simd, query, head.keys, &mut weights);
+    dot_rows_with_simd(simd, query, head.keys, query.len(), &mut weights);
     softmax(simd, &mut weights, scale);
-    add_scaled_rows_with_simd(simd, &weights, head.values, mixed);
+    add_scaled_rows_with_simd(simd, &weights, weights.len(), head.values, query.len(), mixed);
 }
 
 /// A block of queries: row `i` of it looks at the first `seen + i + 1` positions.
@@ -84,13 +85,12 @@ fn causal_softmax_with_simd<S: Simd>(simd: S, scores: &mut [f32], positions: usi
     }
 }
 
-/// [head, position, size] → [position, head · size].
-fn side_by_side(mixed: &[f32], positions: usize, size: usize) -> Vec<f32> {
-    let width = mixed.len() / positions;
-    let mut rows = vec![0.0; mixed.len()];
-    rows.par_chunks_mut(width).enumerate().for_each(|(position, row)| {
-        for (head, part) in row.chunks_exact_mut(size).enumerate() {
-            part.copy_from_slice(&mixed[(head * positions + position) * size..][..size]);
+/// [head, position, size] → [position, head · size]; each head may have room for more positions than there are.
+fn side_by_side(mixed: &[f32], heads: usize, positions: usize, size: usize) -> Vec<f32> {
+    let mut rows = vec![0.0; positions * heads * size];
+    for_each_chunk(&mut rows, heads * size, |position, row| {
+        for (head, part) in mixed.chunks_exact(mixed.len() / heads).zip(row.chunks_exact_mut(size)) {
+            part.copy_from_slice(&head[position * size..][..size]);
         }
     });
     rows
@@ -99,7 +99,7 @@ fn side_by_side(mixed: &[f32], positions: usize, size: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::testing::{assert_close, numbers, on_every_instruction_set};
+    use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
 
     /// Attention by its definition, in f64.
     fn plain(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> {

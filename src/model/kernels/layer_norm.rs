@@ -1,20 +1,22 @@
 //! Layer normalisation (Ba, Kiros & Hinton 2016) of each row.
 
 use pulp::Simd;
-use rayon::prelude::*;
 
-use super::vector::{sum, sum_of};
+use super::pool::for_each_chunk;
+use crate::vector::{sum, sum_of};
 
 /// (x - mean) / √(variance + epsilon) · gain + bias, for each row of `x` [rows, width].
 pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
     let width = gain.len();
     let mut y = vec![0.0; x.len()];
-    let rows = y.par_chunks_mut(width).zip(x.par_chunks(width)).with_min_len(ROWS);
-    rows.for_each(|(y, x)| normalise(x, gain, bias, epsilon, y));
+    for_each_chunk(&mut y, ROWS * width, |piece, y| {
+        let x = &x[piece * ROWS * width..];
+        y.chunks_exact_mut(width).zip(x.chunks_exact(width)).for_each(|(y, x)| normalise(x, gain, bias, epsilon, y));
+    });
     y
 }
 
-/// Rows that one thread takes at a time at least: one alone is not worth handing over.
+/// Rows that one thread takes at a time: one alone is not worth handing over.
 const ROWS: usize = 8;
 
 #[pulp::with_simd(normalise = pulp::Arch::new())]
@@ -40,7 +42,7 @@ fn normalise_with_simd<S: Simd>(simd: S, x: &[f32], gain: &[f32], bias: &[f32], 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::testing::{assert_close, numbers, on_every_instruction_set};
+    use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
 
     #[test]
     fn every_row_gets_its_own_mean_and_variance() {

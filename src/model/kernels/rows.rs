@@ -1,83 +1,160 @@
-//! The rows of a matrix against one vector: what decoding spends its time in, in the linear layers and in attention.
+//! The rows of a matrix against one vector or a few: what decoding spends its time in. Each weight is read once, in
+//! the order in which it lies in memory.
 
 use pulp::Simd;
-use rayon::prelude::*;
 
-use super::vector::{add_scaled, dot};
+use super::number::{Number, load};
 
-/// y += Σᵢ xᵢ · row i, four rows at a time.
+/// Columns that are worked on together: the sums of all vectors stay in the first-level cache.
+const COLUMNS: usize = 512;
+
+/// y [vectors, columns] += x [vectors, rows] · rows [rows, columns]. Each vector of x is `stride` after the last.
 #[pulp::with_simd(add_scaled_rows = pulp::Arch::new())]
 #[inline(always)]
-pub fn add_scaled_rows_with_simd<S: Simd>(simd: S, x: &[f32], rows: &[f32], y: &mut [f32]) {
-    let width = y.len();
-    let (y_body, y_tail) = S::as_mut_simd_f32s(y);
-    let (x_fours, x_rest) = x.as_chunks::<4>();
-    let (fours, rest) = rows.split_at(x_fours.len() * 4 * width);
-    for (x, rows) in x_fours.iter().zip(fours.chunks_exact(4 * width)) {
-        let factor =
-            [simd.splat_f32s(x[0]), simd.splat_f32s(x[1]), simd.splat_f32s(x[2]), simd.splat_f32s(x[3])];
-        let (a, a_tail) = S::as_simd_f32s(&rows[..width]);
-        let (b, b_tail) = S::as_simd_f32s(&rows[width..2 * width]);
-        let (c, c_tail) = S::as_simd_f32s(&rows[2 * width..3 * width]);
-        let (d, d_tail) = S::as_simd_f32s(&rows[3 * width..]);
-        for ((((y, a), b), c), d) in y_body.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            let left = simd.mul_add_e_f32s(factor[0], *a, *y);
-            let right = simd.mul_f32s(factor[1], *b);
-            let left = simd.mul_add_e_f32s(factor[2], *c, left);
-            let right = simd.mul_add_e_f32s(factor[3], *d, right);
-            *y = simd.add_f32s(left, right);
+pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
+    simd: S,
+    x: &[f32],
+    stride: usize,
+    rows: &[N],
+    columns: usize,
+    y: &mut [f32],
+) {
+    for first in (0..rows.len() / columns).step_by(4) {
+        let four = &rows[first * columns..];
+        for start in (0..columns).step_by(COLUMNS) {
+            let end = columns.min(start + COLUMNS);
+            // Where fewer than four are left, the last one stands in, with a factor of zero.
+            let last = four.len() / columns - 1;
+            let rows = [0, 1, 2, 3].map(
+                #[inline(always)]
+                |row: usize| &four[row.min(last) * columns..][start..end],
+            );
+            let mut vectors = x.chunks(stride).zip(y.chunks_exact_mut(columns));
+            while let Some((x, y)) = vectors.next() {
+                let (x, y) = (factors(x, first), &mut y[start..end]);
+                match vectors.next() {
+                    Some((w, z)) => add_four(simd, [x, factors(w, first)], rows, [y, &mut z[start..end]]),
+                    None => add_four(simd, [x], rows, [y]),
+                }
+            }
         }
-        for ((((y, a), b), c), d) in y_tail.iter_mut().zip(a_tail).zip(b_tail).zip(c_tail).zip(d_tail) {
-            *y += x[0] * a + x[1] * b + x[2] * c + x[3] * d;
-        }
-    }
-    for (x, row) in x_rest.iter().zip(rest.chunks_exact(width)) {
-        add_scaled(simd, y, *x, row);
     }
 }
 
-/// y[o] = x · row o.
+/// The next four numbers of x; zeros where fewer are left.
+#[inline(always)]
+fn factors(x: &[f32], first: usize) -> [f32; 4] {
+    let mut four = [0.0; 4];
+    let count = 4.min(x.len() - first);
+    four[..count].copy_from_slice(&x[first..first + count]);
+    four
+}
+
+/// y += Σ xᵢ · row i for each of one or two x and y: the factors of two, four weights and two sums fit the sixteen
+/// registers of AVX2.
+#[inline(always)]
+fn add_four<S: Simd, N: Number, const VECTORS: usize>(
+    simd: S,
+    x: [[f32; 4]; VECTORS],
+    rows: [&[N]; 4],
+    y: [&mut [f32]; VECTORS],
+) {
+    let lanes = S::F32_LANES;
+    let mut factors = [[simd.splat_f32s(0.0); 4]; VECTORS];
+    for vector in 0..VECTORS {
+        for row in 0..4 {
+            factors[vector][row] = simd.splat_f32s(x[vector][row]);
+        }
+    }
+    let columns = rows[0].len();
+    let mut at = 0;
+    while at + lanes <= columns {
+        let mut weights = [simd.splat_f32s(0.0); 4];
+        for row in 0..4 {
+            weights[row] = load(simd, &rows[row][at..at + lanes]);
+        }
+        for vector in 0..VECTORS {
+            let (sum, _) = S::as_mut_simd_f32s(&mut y[vector][at..at + lanes]);
+            let left = simd.mul_add_e_f32s(factors[vector][0], weights[0], sum[0]);
+            let right = simd.mul_f32s(factors[vector][1], weights[1]);
+            let left = simd.mul_add_e_f32s(factors[vector][2], weights[2], left);
+            let right = simd.mul_add_e_f32s(factors[vector][3], weights[3], right);
+            sum[0] = simd.add_f32s(left, right);
+        }
+        at += lanes;
+    }
+    for vector in 0..VECTORS {
+        for column in at..columns {
+            y[vector][column] += (x[vector][0] * rows[0][column].widen() + x[vector][1] * rows[1][column].widen())
+                + (x[vector][2] * rows[2][column].widen() + x[vector][3] * rows[3][column].widen());
+        }
+    }
+}
+
+/// y [rows, vectors] = rows [rows, columns] · x [vectors, columns]ᵀ.
 #[pulp::with_simd(dot_rows = pulp::Arch::new())]
 #[inline(always)]
-pub fn dot_rows_with_simd<S: Simd>(simd: S, x: &[f32], rows: &[f32], y: &mut [f32]) {
-    for (y, row) in y.iter_mut().zip(rows.chunks_exact(x.len())) {
-        *y = dot(simd, x, row);
+pub fn dot_rows_with_simd<S: Simd, N: Number>(simd: S, x: &[f32], rows: &[N], columns: usize, y: &mut [f32]) {
+    let vectors = x.len() / columns;
+    for (y, row) in y.chunks_exact_mut(vectors).zip(rows.chunks_exact(columns)) {
+        for (y, x) in y.iter_mut().zip(x.chunks_exact(columns)) {
+            *y = dot(simd, row, x);
+        }
     }
 }
 
-/// x += y, element by element.
-pub fn add(x: &mut [f32], y: &[f32]) {
-    x.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).for_each(|(x, y)| {
-        x.iter_mut().zip(y).for_each(|(x, y)| *x += y);
-    });
+/// Σ w·x.
+#[inline(always)]
+pub fn dot<S: Simd, N: Number>(simd: S, w: &[N], x: &[f32]) -> f32 {
+    let lanes = S::F32_LANES;
+    // Four sums at once: one alone would wait for itself at every step.
+    let mut sums = [simd.splat_f32s(0.0); 4];
+    let (vectors, tail) = S::as_simd_f32s(x);
+    let (fours, rest) = vectors.as_chunks::<4>();
+    let (w_fours, w_rest) = w.split_at(fours.len() * 4 * lanes);
+    for (w, x) in w_fours.chunks_exact(4 * lanes).zip(fours) {
+        for part in 0..4 {
+            let w = load(simd, &w[part * lanes..(part + 1) * lanes]);
+            sums[part] = simd.mul_add_e_f32s(w, x[part], sums[part]);
+        }
+    }
+    let (w_rest, w_tail) = w_rest.split_at(rest.len() * lanes);
+    for (w, x) in w_rest.chunks_exact(lanes).zip(rest) {
+        sums[0] = simd.mul_add_e_f32s(load(simd, w), *x, sums[0]);
+    }
+    let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
+    let tail: f32 = w_tail.iter().zip(tail).map(|(w, x)| w.widen() * x).sum();
+    simd.reduce_sum_f32s(sum) + tail
 }
-
-/// Numbers that one thread works on at a time: enough that handing them over does not matter.
-const PIECE: usize = 1 << 15;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::testing::{assert_close, numbers, on_every_instruction_set};
+    use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
 
     #[test]
-    fn both_agree_with_the_plain_sums_under_every_instruction_set() {
-        for (count, width) in [(1, 1), (3, 16), (39, 83), (64, 64), (5, 128)] {
-            let matrix = numbers(count * width);
-            let (down, across) = (numbers(count), numbers(width));
-            let mut sums = vec![1.0; width];
-            for (x, row) in down.iter().zip(matrix.chunks(width)) {
-                sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += x * w);
+    fn both_agree_with_the_plain_sums_for_every_number_of_vectors() {
+        for (vectors, count, width) in [(1, 1, 1), (1, 3, 16), (2, 39, 83), (3, 64, 64), (5, 5, 1030)] {
+            let matrix: Vec<i8> = numbers(count * width).iter().map(|x| (x * 127.0) as i8).collect();
+            let (down, across) = (numbers(vectors * count), numbers(vectors * width));
+            let weight = |row: usize, column: usize| f32::from(matrix[row * width + column]);
+            let each = |n: usize, f: &dyn Fn(usize) -> f32| (0..n).map(f).sum::<f32>();
+            let mut sums = Vec::new();
+            for x in down.chunks(count) {
+                sums.extend((0..width).map(|column| 1.0 + each(count, &|row| x[row] * weight(row, column))));
             }
-            let product = |row: &[f32]| row.iter().zip(&across).map(|(w, x)| w * x).sum::<f32>();
-            let products: Vec<f32> = matrix.chunks(width).map(product).collect();
+            let mut products = Vec::new();
+            for row in 0..count {
+                let dot = |x: &[f32]| each(width, &|column| x[column] * weight(row, column));
+                products.extend(across.chunks(width).map(dot));
+            }
             on_every_instruction_set!(|simd| {
-                let mut y = vec![1.0; width];
-                add_scaled_rows_with_simd(simd, &down, &matrix, &mut y);
-                assert_close(&y, &sums, 1e-5);
-                let mut y = vec![f32::NAN; count];
-                dot_rows_with_simd(simd, &across, &matrix, &mut y);
-                assert_close(&y, &products, 1e-5);
+                let mut y = vec![1.0; vectors * width];
+                add_scaled_rows_with_simd(simd, &down, count, &matrix, width, &mut y);
+                assert_close(&y, &sums, 1e-4);
+                let mut y = vec![f32::NAN; vectors * count];
+                dot_rows_with_simd(simd, &across, &matrix, width, &mut y);
+                assert_close(&y, &products, 1e-4);
             });
         }
     }

@@ -27,7 +27,7 @@ pub mod bindings {
         State::of(&context).load(name).map_err(raise)
     }
 
-    /// The model in use, with the fields `name`, `parameters`, `layers`, `heads`, `width`, `context` and `vocabulary`.
+    /// The model in use, with the fields `name`, `precision`, `parameters`, `layers`, `heads`, `width`, `context` and `vocabulary`.
     ///
     /// ```rhai
     /// model().layers
@@ -51,6 +51,12 @@ pub mod bindings {
     #[rhai_fn(get = "name", pure)]
     pub fn get_name(model: &mut Model) -> String {
         model.name().to_owned()
+    }
+
+    /// What its weights are multiplied in: `f32` (exact), `bf16` or `int8`, as `--precision` said.
+    #[rhai_fn(get = "precision", pure)]
+    pub fn get_precision(model: &mut Model) -> String {
+        model.precision().name().to_owned()
     }
 
     /// How many numbers it has learnt.

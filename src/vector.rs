@@ -1,48 +1,13 @@
-//! What the other loops are made of: products, sums and exponentials of whole vectors.
+//! Sums and exponentials of many numbers at once: what all fast loops are made of.
+//!
+//! Each loop is written once over [`pulp::Simd`] and compiled for AVX-512, AVX2, NEON and plain Rust; which one
+//! runs is decided when the program runs.
 //!
 //! Instructions beyond the baseline can only be inlined into functions compiled for them. So everything here is
 //! `inline(always)`, closures too, and nothing reaches an instruction through an iterator's adaptor: `fold` or `map`
 //! would call each addition as a function.
 
 use pulp::Simd;
-
-/// Σ a·b.
-#[inline(always)]
-pub fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
-    debug_assert_eq!(a.len(), b.len());
-    let (a_body, a_tail) = S::as_simd_f32s(a);
-    let (b_body, b_tail) = S::as_simd_f32s(b);
-    // Four sums at once: one alone would wait for itself at every step.
-    let mut sums = [simd.splat_f32s(0.0); 4];
-    let (a_fours, a_rest) = a_body.as_chunks::<4>();
-    let (b_fours, b_rest) = b_body.as_chunks::<4>();
-    for (a, b) in a_fours.iter().zip(b_fours) {
-        for lane in 0..4 {
-            sums[lane] = simd.mul_add_e_f32s(a[lane], b[lane], sums[lane]);
-        }
-    }
-    for (a, b) in a_rest.iter().zip(b_rest) {
-        sums[0] = simd.mul_add_e_f32s(*a, *b, sums[0]);
-    }
-    let tail = (simd.partial_load_f32s(a_tail), simd.partial_load_f32s(b_tail));
-    sums[1] = simd.mul_add_e_f32s(tail.0, tail.1, sums[1]);
-    let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
-    simd.reduce_sum_f32s(sum)
-}
-
-/// y += factor · x.
-#[inline(always)]
-pub fn add_scaled<S: Simd>(simd: S, y: &mut [f32], factor: f32, x: &[f32]) {
-    let (y_body, y_tail) = S::as_mut_simd_f32s(y);
-    let (x_body, x_tail) = S::as_simd_f32s(x);
-    let factors = simd.splat_f32s(factor);
-    for (y, x) in y_body.iter_mut().zip(x_body) {
-        *y = simd.mul_add_e_f32s(factors, *x, *y);
-    }
-    for (y, x) in y_tail.iter_mut().zip(x_tail) {
-        *y += factor * x;
-    }
-}
 
 /// Σ f(x).
 #[inline(always)]
@@ -53,7 +18,7 @@ pub fn sum_of<S: Simd>(
     f_tail: impl Fn(f32) -> f32,
 ) -> f32 {
     let (body, tail) = S::as_simd_f32s(x);
-    // Four sums at once, as in `dot`.
+    // Four sums at once: one alone would wait for itself at every step.
     let mut sums = [simd.splat_f32s(0.0); 4];
     let (fours, rest) = body.as_chunks::<4>();
     for x in fours {
@@ -69,6 +34,7 @@ pub fn sum_of<S: Simd>(
 }
 
 /// Σ x.
+#[pulp::with_simd(total = pulp::Arch::new())]
 #[inline(always)]
 pub fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
     sum_of(
@@ -120,7 +86,7 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// scores ← softmax(scale · scores), in place.
 #[inline(always)]
 pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
-    let highest = highest(simd, scores) * scale;
+    let highest = highest_with_simd(simd, scores) * scale;
     let (scales, highests) = (simd.splat_f32s(scale), simd.splat_f32s(-highest));
     map(
         simd,
@@ -138,9 +104,32 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
     );
 }
 
-/// The highest of them; -∞ if there are none.
+/// x ← eˣ for x up to 0, as exact as [`f32::exp`], which does the few that are below -87.
+#[pulp::with_simd(exponentials = pulp::Arch::new())]
 #[inline(always)]
-fn highest<S: Simd>(simd: S, x: &[f32]) -> f32 {
+pub fn exponentials_with_simd<S: Simd>(simd: S, x: &mut [f32]) {
+    for x in x.chunks_mut(64) {
+        let low = x.iter().fold(
+            false,
+            #[inline(always)]
+            |low, x| low | (*x < -87.0),
+        );
+        match low {
+            true => x.iter_mut().for_each(|x| *x = x.exp()),
+            false => map(
+                simd,
+                x,
+                #[inline(always)]
+                |x| exp(simd, x),
+            ),
+        }
+    }
+}
+
+/// The highest number; -∞ if there is none, anything if one of them is no number.
+#[pulp::with_simd(highest = pulp::Arch::new())]
+#[inline(always)]
+pub fn highest_with_simd<S: Simd>(simd: S, x: &[f32]) -> f32 {
     let (body, tail) = S::as_simd_f32s(x);
     let mut highest = simd.splat_f32s(f32::NEG_INFINITY);
     for x in body {
@@ -150,9 +139,57 @@ fn highest<S: Simd>(simd: S, x: &[f32]) -> f32 {
 }
 
 #[cfg(test)]
+pub mod testing {
+    //! Running one loop under each instruction set that this machine has.
+
+    /// Evaluates `$body` once for each instruction set, `$simd` being bound to it.
+    macro_rules! on_every_instruction_set {
+        (|$simd:ident| $body:expr) => {{
+            {
+                let $simd = pulp::Scalar;
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                if let Some($simd) = pulp::x86::V3::try_new() {
+                    $body
+                }
+                if let Some($simd) = pulp::x86::V4::try_new() {
+                    $body
+                }
+            }
+            #[cfg(target_arch = "aarch64")]
+            if let Some($simd) = pulp::aarch64::Neon::try_new() {
+                $body
+            }
+        }};
+    }
+    pub(crate) use on_every_instruction_set;
+
+    /// Numbers between -1 and 1 that look random and are always the same.
+    pub fn numbers(count: usize) -> Vec<f32> {
+        let mut state = 0x2545_f491_u32;
+        let next = move || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state as f32 / u32::MAX as f32 * 2.0 - 1.0
+        };
+        std::iter::repeat_with(next).take(count).collect()
+    }
+
+    pub fn assert_close(left: &[f32], right: &[f32], tolerance: f32) {
+        assert_eq!(left.len(), right.len());
+        for (index, (a, b)) in left.iter().zip(right).enumerate() {
+            assert!((a - b).abs() <= tolerance * (1.0 + b.abs()), "at {index}: {a} and {b}");
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::testing::{assert_close, numbers, on_every_instruction_set};
+    use super::testing::{assert_close, on_every_instruction_set};
 
     #[test]
     fn exp_agrees_with_the_standard_library() {
@@ -168,18 +205,15 @@ mod tests {
     }
 
     #[test]
-    fn products_and_sums_agree_at_every_length() {
-        for length in [0, 1, 7, 16, 33, 64, 100, 129] {
-            let (a, b) = (numbers(length), numbers(2 * length)[length..].to_vec());
-            let expected: f32 = a.iter().zip(&b).map(|(a, b)| a * b).sum();
-            let scaled: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + 0.5 * b).collect();
-            on_every_instruction_set!(|simd| {
-                assert_close(&[dot(simd, &a, &b)], &[expected], 1e-5);
-                let mut y = a.clone();
-                add_scaled(simd, &mut y, 0.5, &b);
-                assert_close(&y, &scaled, 1e-6);
-            });
-        }
+    fn exponentials_agree_with_the_standard_library_down_to_nothing() {
+        let x: Vec<f32> = (0..=12000).map(|i| i as f32 / -100.0).chain([f32::NEG_INFINITY]).collect();
+        on_every_instruction_set!(|simd| {
+            let mut y = x.clone();
+            exponentials_with_simd(simd, &mut y);
+            for (x, y) in x.iter().zip(y) {
+                assert!((y - x.exp()).abs() <= 3e-7 * x.exp(), "{x}: {y}");
+            }
+        });
     }
 
     #[test]
