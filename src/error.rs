@@ -61,6 +61,14 @@ pub enum Error {
     #[error("the text has {tokens} tokens, but the model reads at most {limit}")]
     PromptTooLong { tokens: usize, limit: usize },
 
+    /// Two texts that must be compared position by position.
+    #[error("the clean text has {clean} tokens, but the corrupted one {corrupted}")]
+    UnequalLengths { clean: usize, corrupted: usize },
+
+    /// Predictions that are not over the same tokens.
+    #[error("the first prediction is over {a} tokens, but the second over {b}")]
+    UnequalVocabularies { a: usize, b: usize },
+
     /// A row of logits that cannot be made into probabilities.
     #[error("the logit of id {id} is {logit}")]
     BadLogit { id: usize, logit: f32 },
@@ -295,6 +303,12 @@ impl Error {
             Error::EmptyPrompt => "`\"<|endoftext|>\"` stands for the start of a text".to_owned(),
             Error::PromptTooLong { limit, .. } => {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
+            }
+            Error::UnequalLengths { .. } => {
+                "replace words by others of as many tokens; `tokenize` shows how a text splits".to_owned()
+            }
+            Error::UnequalVocabularies { .. } => {
+                "only models with the same tokenizer can be compared token by token".to_owned()
             }
             Error::BadLogit { .. } => {
                 "the model's weights may be damaged: delete its files and fetch them again".to_owned()

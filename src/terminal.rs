@@ -195,7 +195,7 @@ fn progress_bar(what: String, total: u64, unit: Unit) -> Option<ProgressBar> {
     }
     let template = match unit {
         Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
-        Unit::Facts => "{msg} {wide_bar} {pos}/{len}",
+        Unit::Facts | Unit::Places => "{msg} {wide_bar} {pos}/{len}",
         Unit::Tokens => "{msg} {wide_bar} {pos}/{len} tokens {per_sec} {eta}",
     };
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
+use crate::model::hook::Place;
 use crate::model::trace::Trace;
 use crate::render::number::percent;
 use crate::render::shaded::{Piece, ShadedText};
@@ -29,7 +30,7 @@ pub struct Pattern {
 
 /// Reads a text once and records it.
 pub fn attention(model: &Model, tokens: &Tokens, interrupt: &Interrupt) -> Result<Attention> {
-    let trace = Arc::new(model.trace(tokens.ids(), interrupt)?);
+    let trace = Arc::new(model.trace(tokens.ids(), &[Place::Qkv], interrupt)?);
     Ok(Attention { tokens: tokens.clone(), trace })
 }
 

@@ -8,6 +8,7 @@ use rhai::Engine;
 use serde::Deserialize;
 
 use super::bindings::{TOPICS, Topic, values};
+use crate::analyse::ablation::AblationOptions;
 use crate::error::{Error, Result};
 use crate::generate::options::{Field, Options as _};
 use crate::generate::{GenerateOptions, SamplingOptions};
@@ -159,6 +160,7 @@ pub fn options(name: &str) -> Vec<Field> {
     match name {
         "generate" => GenerateOptions::fields(),
         "sample" => SamplingOptions::fields(),
+        "next_probs" => AblationOptions::fields(),
         _ => Vec::new(),
     }
 }
