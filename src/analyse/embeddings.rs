@@ -122,9 +122,9 @@ fn eigenvectors(mut a: Vec<Vec<f64>>) -> Vec<(f64, Vec<f64>)> {
                 for row in a.iter_mut().chain(&mut vectors) {
                     (row[p], row[q]) = (cosine * row[p] - sine * row[q], sine * row[p] + cosine * row[q]);
                 }
-                for column in 0..size {
-                    let (x, y) = (a[p][column], a[q][column]);
-                    (a[p][column], a[q][column]) = (cosine * x - sine * y, sine * x + cosine * y);
+                let (above, below) = a.split_at_mut(q);
+                for (x, y) in above[p].iter_mut().zip(&mut below[0]) {
+                    (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
                 }
             }
         }

@@ -50,6 +50,8 @@ impl Listener {
                     progress.advance(amount, tell);
                 }
             }
+            // A notebook keeps what it is shown, and gets the whole text in the end.
+            Event::Wrote(_) => {}
             Event::Finished => {
                 if let Some(progress) = progress.take() {
                     progress.finish(tell);

@@ -10,6 +10,7 @@ pub mod registry;
 pub mod report;
 pub mod show;
 mod state;
+mod writing;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -44,6 +45,9 @@ pub enum Event {
     },
     /// That much more of it is done.
     Advanced(u64),
+    /// The work writes a text, and these whole characters come next. A front end may show it until the work is
+    /// finished, no longer: what stays is what the script makes of the result.
+    Wrote(String),
     Finished,
 }
 

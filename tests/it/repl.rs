@@ -475,3 +475,16 @@ fn what_is_typed_ahead_is_not_lost() {
     repl.prompt(4);
     repl.leave(":q\r");
 }
+
+#[test]
+fn a_text_is_seen_as_it_grows_and_leaves_what_the_cell_shows() {
+    let mut repl = Repl::plain();
+    // The line as it is typed must not be taken for the text.
+    repl.line("let story = generate(\"On\" + \"ce upon a time\", #{ max_new_tokens: 60 });");
+    repl.expect("Once upon a time");
+    repl.expect("/60 tokens");
+    repl.prompt(2);
+    repl.line("story.steps.len()");
+    repl.expect("Out[2]: 60");
+    repl.leave(":quit\r");
+}
