@@ -69,6 +69,10 @@ pub enum Error {
     #[error("the first prediction is over {a} tokens, but the second over {b}")]
     UnequalVocabularies { a: usize, b: usize },
 
+    /// More than can be read on one page.
+    #[error("the text has {tokens} tokens, but a report holds at most {limit}")]
+    ReportTooLong { tokens: usize, limit: usize },
+
     /// A row of logits that cannot be made into probabilities.
     #[error("the logit of id {id} is {logit}")]
     BadLogit { id: usize, logit: f32 },
@@ -301,7 +305,7 @@ impl Error {
                 .map_or("`:help` lists the commands".to_owned(), |near| near.replacen('`', "`:", 1)),
             Error::BadCommand { command, .. } => format!("`:help {command}` says how it is used"),
             Error::EmptyPrompt => "`\"<|endoftext|>\"` stands for the start of a text".to_owned(),
-            Error::PromptTooLong { limit, .. } => {
+            Error::PromptTooLong { limit, .. } | Error::ReportTooLong { limit, .. } => {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
             }
             Error::UnequalLengths { .. } => {

@@ -127,7 +127,7 @@ impl fmt::Display for Ablation {
         write!(f, "cutting {}", if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") })?;
         match self.by {
             Substitute::Zero => Ok(()),
-            Substitute::Mean => write!(f, " (their mean instead)"),
+            Substitute::Mean => write!(f, " (the mean instead)"),
         }
     }
 }

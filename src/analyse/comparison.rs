@@ -78,7 +78,7 @@ impl Comparison {
         };
         let [a, b] = &self.names;
         let note = format!(
-            "a: {a}; b: {b}\nKL(a ‖ b) {:.3} bits, KL(b ‖ a) {:.3} bits, Jensen-Shannon {:.4} bits",
+            "a: {a}; b: {b}; KL(a ‖ b) {:.3} bits, KL(b ‖ a) {:.3} bits, Jensen-Shannon {:.4} bits",
             self.kl(),
             self.b.distribution.divergence(&self.a.distribution),
             self.js()

@@ -185,45 +185,53 @@ impl Positions {
             (0..self.rows[0].len()).map(|column| (column, variance(column))).collect();
         order.sort_by(|a, b| b.1.total_cmp(&a.1));
         let shown: Vec<usize> = order.into_iter().take(MOST_COORDINATES).map(|(column, _)| column).collect();
-        let values = |row: &[f32]| -> Vec<Option<f64>> {
-            shown.iter().map(|column| Some(f64::from(row[*column]))).collect()
+        let row = |column: &usize| -> Vec<Option<f64>> {
+            self.some(MOST_ROWS).map(|(_, row)| Some(f64::from(row[*column]))).collect()
         };
+        let values: Vec<_> = shown.iter().map(row).collect();
+        // A few values of the first position are so large that all others would look alike.
+        let mut sizes: Vec<f64> = values.iter().flatten().flatten().map(|x| x.abs()).collect();
+        sizes.sort_by(f64::total_cmp);
+        let most = sizes[(sizes.len() - 1) * 99 / 100];
         HeatMap {
             title: "Position embeddings".to_owned(),
             subtitle: Some(format!("the {} coordinates that vary most, the liveliest first", shown.len())),
-            row_name: "position".to_owned(),
-            column_name: "coordinate".to_owned(),
-            columns: shown.iter().map(usize::to_string).collect(),
-            unit: "value".to_owned(),
-            ..self.map(self.some(MOST_ROWS).map(|(_, row)| values(row)).collect())
+            row_name: "coordinate".to_owned(),
+            column_name: "position".to_owned(),
+            rows: shown.iter().map(usize::to_string).collect(),
+            columns: self.names(),
+            values,
+            unit: "value; 1 % lie beyond the ends".to_owned(),
+            range: (-most, most),
+            ..HeatMap::default()
         }
         .into()
     }
 
     /// Positions × positions: the cosine of their vectors.
     pub fn similarity(&self) -> Chart {
-        let values = |row: &[f32]| self.some(MOST_ROWS).map(|(_, other)| Some(cosine(row, other))).collect();
+        let row = |(_, row): (usize, &[f32])| -> Vec<Option<f64>> {
+            self.some(MOST_ROWS).map(|(_, other)| Some(cosine(row, other))).collect()
+        };
+        let values: Vec<_> = self.some(MOST_ROWS).map(row).collect();
+        let least = values.iter().flatten().flatten().copied().fold(0.0, f64::min);
         HeatMap {
             title: "How much alike positions are".to_owned(),
             subtitle: Some("the cosine of their embeddings: 1 is the same direction".to_owned()),
             row_name: "position".to_owned(),
             column_name: "position".to_owned(),
-            columns: self.some(MOST_ROWS).map(|(position, _)| position.to_string()).collect(),
+            rows: self.names(),
+            columns: self.names(),
+            values,
             unit: "cosine".to_owned(),
-            ..self.map(self.some(MOST_ROWS).map(|(_, row)| values(row)).collect())
+            range: (least, 1.0),
+            ..HeatMap::default()
         }
         .into()
     }
 
-    /// A map with a row for some positions.
-    fn map(&self, values: Vec<Vec<Option<f64>>>) -> HeatMap {
-        let all = || values.iter().flatten().flatten().copied();
-        HeatMap {
-            rows: self.some(MOST_ROWS).map(|(position, _)| position.to_string()).collect(),
-            range: (all().fold(0.0, f64::min), all().fold(0.0, f64::max)),
-            values,
-            ..HeatMap::default()
-        }
+    fn names(&self) -> Vec<String> {
+        self.some(MOST_ROWS).map(|(position, _)| position.to_string()).collect()
     }
 }
 

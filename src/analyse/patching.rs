@@ -188,8 +188,12 @@ impl Patching {
     pub fn chart(&self) -> Chart {
         let all = || self.effects.iter().flatten().copied();
         HeatMap {
-            title: format!("Restoring {}: what it does to {}", self.stage.name(), self.what()),
-            subtitle: Some(format!("in “{}”", end_of(&self.corrupted.text()))),
+            title: format!("What restores {}", self.what()),
+            subtitle: Some(format!(
+                "{} put back, in “{}”",
+                self.stage.name(),
+                end_of(&self.corrupted.text())
+            )),
             row_name: "token".to_owned(),
             column_name: "layer".to_owned(),
             rows: (0..self.clean.len()).map(|position| self.position(position)).collect(),

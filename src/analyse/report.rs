@@ -31,7 +31,7 @@ pub fn report(
 ) -> Result<Page> {
     model.check_prompt(tokens.ids())?;
     if tokens.len() > LONGEST {
-        return Err(Error::PromptTooLong { tokens: tokens.len(), limit: LONGEST });
+        return Err(Error::ReportTooLong { tokens: tokens.len(), limit: LONGEST });
     }
     let next = NextToken::after(model, tokens, &mut (), interrupt)?;
     let best = next.candidates(2);

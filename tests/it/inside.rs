@@ -14,6 +14,7 @@ use tokenscope::analyse::measure::Measure;
 use tokenscope::analyse::neighbours::{neighbours, similarity};
 use tokenscope::analyse::patching::{Stage, patch};
 use tokenscope::analyse::perplexity::{Windows, perplexity};
+use tokenscope::analyse::report::report;
 use tokenscope::analyse::surprisal::{Start, surprisal};
 use tokenscope::error::Error;
 use tokenscope::generate::options::{Options, Value};
@@ -454,7 +455,13 @@ fn every_analysis_draws_itself() {
         let seen = attention(&model, &tokens, go).unwrap();
         let look = lens(&model, &tokens, go, |_| {}).unwrap();
         let parts = contributions(&model, &tokens, 5, Some(6), go).unwrap();
+        let other = model.tokenizer().tokens((1001..1001 + length).collect::<Vec<_>>()).unwrap();
+        let restored = patch(&model, [&tokens, &other], (5, None), Stage::Stream, go, |_| {}).unwrap();
+        let causes = attribution(&model, &tokens, 5, Measure::LogProbability, go, |_| {}).unwrap();
         let charts = [
+            restored.chart(),
+            causes.chart(),
+            causes.gradient_chart(),
             seen.chart().unwrap(),
             seen.sink().unwrap(),
             seen.head(0, 0).unwrap().chart(),
@@ -482,6 +489,31 @@ fn every_analysis_draws_itself() {
             assert!(!chart.text(&tokenscope::render::TextStyle::plain(80)).contains('\u{1b}'));
         }
     }
+}
+
+#[test]
+fn a_report_holds_everything_and_needs_nothing() {
+    let (model, go) = (Model::pocket().unwrap(), &Interrupt::default());
+    let tokens = model.tokenizer().tokenize("Once upon a <b>time</b> there was");
+    let mut heard = 0;
+    let page = report(&model, &tokens, go, |n| heard += n).unwrap();
+    assert_eq!(heard, 2 * tokens.len());
+    let html = page.html();
+    for section in
+        ["Tokens", "Next tokens", "Surprisal", "Attention", "Logit lens", "Contributions", "Attribution"]
+    {
+        let at = html.find(&format!("<h2>{section}</h2>")).unwrap_or_else(|| panic!("{section}"));
+        let rest = &html[at + 4..];
+        let part = &rest[..rest.find("<h2>").unwrap_or(rest.len())];
+        assert!(
+            part.contains("<p>")
+                && (part.contains("<svg") || part.contains("<table") || part.contains("<span"))
+        );
+    }
+    assert!(!html.contains("<b>time") && !html.contains("<script") && !html.contains("src=\"http"));
+    let long = model.tokenizer().tokens(vec![5; 129]).unwrap();
+    let error = report(&model, &long, go, |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "the text has 129 tokens, but a report holds at most 128");
 }
 
 #[test]

@@ -80,6 +80,14 @@ impl Scatter {
                 let to = (area[0].max(x.min(area[2])), if area[1] > *y { area[1] } else { area[3] });
                 lines.push(Item::Line { from: (*x, *y), to, colour: palette::AXIS });
             }
+            // Lines of the grid stop short of a name.
+            names.push(Item::Rectangle {
+                left: area[0],
+                top: area[1],
+                width: area[2] - area[0],
+                height: area[3] - area[1],
+                colour: palette::BACKGROUND,
+            });
             let baseline = (area[1] + area[3]) / 2.0 + HALF_DIGIT * LABEL_SIZE;
             names.push(Item::Text(start(name, Face::Mono, LABEL_SIZE, palette::INK, area[0], baseline)));
         }
