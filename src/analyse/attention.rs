@@ -99,8 +99,8 @@ impl Attention {
         Ok(Panels {
             title: "Attention of every head".to_owned(),
             subtitle: Some(format!(
-                "“{}”: a row is a token, its columns what it looks at",
-                self.tokens.text()
+                "rows look at columns, in “{}”",
+                super::next_token::end_of(&self.tokens.text())
             )),
             rows: (0..self.layers()).map(|layer| format!("layer {layer}")).collect(),
             columns: (0..self.heads()).map(|head| format!("head {head}")).collect(),

@@ -30,17 +30,17 @@ pub const PAPER: Scale = Scale(&[
     (212, 68, 58),
 ]);
 
-/// From blue over white to rust: white is in the middle, and both ends are equally dark.
+/// From rust over white to blue, as bars to both sides have it: white is in the middle, and both ends are equally dark.
 pub const DIVERGING: Scale = Scale(&[
-    (38, 84, 136),
-    (97, 122, 164),
-    (148, 163, 192),
-    (199, 205, 221),
-    (250, 250, 250),
-    (234, 198, 183),
-    (211, 147, 119),
-    (183, 98, 60),
     (150, 47, 0),
+    (183, 98, 60),
+    (211, 147, 119),
+    (234, 198, 183),
+    (250, 250, 250),
+    (199, 205, 221),
+    (148, 163, 192),
+    (97, 122, 164),
+    (38, 84, 136),
 ]);
 
 impl Scale {

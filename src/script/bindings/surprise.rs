@@ -91,8 +91,9 @@ pub mod bindings {
     /// Options: `window` (tokens at a time, at least 2, at most the model's context, which it is if nothing else is
     /// said); `stride` (tokens from one window to the next, at least 1 and at most `window`; half a window if nothing
     /// is said: a smaller one gives each token more context and takes longer); `start: true` reads `<|endoftext|>`
-    /// before the text, so that the first token is scored too. The result has the fields `perplexity`,
-    /// `bits_per_token`, `bits_per_byte`, `scored` and `windows`.
+    /// before the text, so that the first token is scored too: both conventions are in use, and the result names its
+    /// own. It has the fields `perplexity`, `bits_per_token`, `bits_per_byte`, `scored` and `windows`. A file is read
+    /// by `perplexity(read_text("book.txt"))`.
     ///
     /// ```rhai
     /// let near = perplexity("The cat sat on the mat, and the dog sat on the rug.", #{ window: 8, stride: 4 });
