@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
-use rayon::prelude::*;
 use tokenscope::analyse::next_token::NextToken;
 use tokenscope::hub::{Hub, Settings};
 use tokenscope::interrupt::Interrupt;
@@ -47,7 +46,13 @@ fn prompt(len: usize) -> Vec<u32> {
 fn memory(bencher: Bencher) {
     let words = vec![1_u64; MODEL.bytes() as usize / 8];
     bencher.counter(BytesCount::of_slice(&words)).bench_local(|| {
-        words.par_chunks(1 << 16).map(|piece| piece.iter().fold(0, |sum, word| sum ^ word)).sum::<u64>()
+        std::thread::scope(|scope| {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            let shares = words.chunks(words.len().div_ceil(threads));
+            let readers: Vec<_> =
+                shares.map(|share| scope.spawn(|| share.iter().fold(0, |sum, word| sum ^ word))).collect();
+            readers.into_iter().map(|reader| reader.join().unwrap_or(0)).fold(0, |sum, word| sum ^ word)
+        })
     });
 }
 
@@ -133,7 +138,12 @@ fn chart() -> Chart {
 }
 
 fn session() -> Session {
-    let settings =
-        script::Settings { model: "pocket".into(), precision: Default::default(), hub: None, out: ".".into(), allowed: Default::default() };
+    let settings = script::Settings {
+        model: "pocket".into(),
+        precision: Default::default(),
+        hub: None,
+        out: ".".into(),
+        allowed: Default::default(),
+    };
     Session::new(settings, Interrupt::default(), Box::new(|_| ()))
 }

@@ -188,8 +188,8 @@ pub mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::testing::{assert_close, on_every_instruction_set};
+    use super::*;
 
     #[test]
     fn exp_agrees_with_the_standard_library() {

@@ -68,7 +68,8 @@ fn memory(text: &str) -> Result<f64, String> {
 
 fn precision() -> impl TypedValueParser<Value = Precision> {
     let known = |name: String| Precision::ALL.into_iter().find(|precision| precision.name() == name);
-    PossibleValuesParser::new(Precision::ALL.map(Precision::name)).try_map(move |name| known(name).ok_or("unknown"))
+    PossibleValuesParser::new(Precision::ALL.map(Precision::name))
+        .try_map(move |name| known(name).ok_or("unknown"))
 }
 
 impl Common {
@@ -79,7 +80,13 @@ impl Common {
             write: self.allow_write.clone(),
             memory: (self.max_memory * 1e9) as usize,
         };
-        Settings { model: self.model.clone(), precision: self.precision, hub: None, out: self.out.clone(), allowed }
+        Settings {
+            model: self.model.clone(),
+            precision: self.precision,
+            hub: None,
+            out: self.out.clone(),
+            allowed,
+        }
     }
 }
 

@@ -111,8 +111,13 @@ mod tests {
         x + 1\n\n// %% [markdown]\n// * an item\n//   that goes on\n";
 
     fn run_lesson() -> Vec<Shown> {
-        let settings =
-            Settings { model: "pocket".to_owned(), precision: Default::default(), hub: None, out: ".".into(), allowed: Default::default() };
+        let settings = Settings {
+            model: "pocket".to_owned(),
+            precision: Default::default(),
+            hub: None,
+            out: ".".into(),
+            allowed: Default::default(),
+        };
         run(cells::parse(LESSON), "lesson", settings, Interrupt::default()).unwrap()
     }
 

@@ -4,6 +4,8 @@ pub mod cache;
 pub mod config;
 pub mod context;
 pub mod gpt2;
+pub mod gradient;
+pub mod hook;
 mod kernels;
 mod linear;
 pub mod precision;
@@ -22,8 +24,8 @@ use cache::Cache;
 use config::Config;
 pub use context::Context;
 use gpt2::Gpt2;
-use precision::Precision;
 pub use kernels::use_threads;
+use precision::Precision;
 use weights::Checkpoint;
 
 /// A loaded model. Clones share everything.

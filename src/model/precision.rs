@@ -1,9 +1,11 @@
 //! In which numbers do weights take part in products? Fewer bits are read faster and answer less exactly.
 
+use candle_core::{Device, Tensor};
 use half::bf16;
 
 use super::kernels::{self, Layout, Matrix, Number, for_each_chunk};
 use super::weights::Weight;
+use crate::error::Result;
 
 /// The numbers that the weights of the linear layers and of the head are kept in. Activations, sums and all other
 /// weights are `f32` in any case.
@@ -50,7 +52,13 @@ enum Numbers {
 
 impl Factor {
     /// `weight` has inputs · outputs numbers, `bias` one for each output.
-    pub fn new(weight: Weight, bias: Option<Weight>, layout: Layout, inputs: usize, precision: Precision) -> Factor {
+    pub fn new(
+        weight: Weight,
+        bias: Option<Weight>,
+        layout: Layout,
+        inputs: usize,
+        precision: Precision,
+    ) -> Factor {
         let outputs = weight.len() / inputs;
         let (numbers, scales) = match precision {
             Precision::F32 => (Numbers::F32(weight), None),
@@ -80,13 +88,40 @@ impl Factor {
         }
     }
 
+    /// The weight [inputs, outputs] and the bias [outputs] as tensors of `f32`, copied.
+    pub fn tensors(&self) -> Result<(Tensor, Option<Tensor>)> {
+        let Factor { inputs, outputs, .. } = *self;
+        let numbers = match &self.numbers {
+            Numbers::F32(numbers) => numbers.to_vec(),
+            Numbers::Bf16(numbers) => numbers.iter().map(|number| number.widen()).collect(),
+            Numbers::Int8(numbers) => numbers.iter().map(|number| number.widen()).collect(),
+        };
+        let weight = match self.layout {
+            Layout::InputsByOutputs => Tensor::from_vec(numbers, (inputs, outputs), &Device::Cpu)?,
+            Layout::OutputsByInputs => Tensor::from_vec(numbers, (outputs, inputs), &Device::Cpu)?.t()?,
+        };
+        let row = |row: &[f32]| Tensor::from_slice(row, outputs, &Device::Cpu);
+        let weight = match &self.scales {
+            Some(scales) => weight.broadcast_mul(&row(scales)?)?,
+            None => weight,
+        };
+        Ok((weight, self.bias.as_deref().map(row).transpose()?))
+    }
+
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
     fn matrix<'a, N: Number>(&'a self, numbers: &'a [N]) -> Matrix<'a, N> {
         let Factor { layout, inputs, outputs, .. } = *self;
-        Matrix { numbers, layout, inputs, outputs, scales: self.scales.as_deref(), bias: self.bias.as_deref() }
+        Matrix {
+            numbers,
+            layout,
+            inputs,
+            outputs,
+            scales: self.scales.as_deref(),
+            bias: self.bias.as_deref(),
+        }
     }
 }
 
@@ -136,7 +171,8 @@ mod tests {
         let (inputs, outputs) = (48, 30);
         let (x, weight) = (numbers(2 * inputs), Weight::from(numbers(inputs * outputs)));
         for layout in [Layout::InputsByOutputs, Layout::OutputsByInputs] {
-            let products = |precision| Factor::new(weight.clone(), None, layout, inputs, precision).products(&x);
+            let products =
+                |precision| Factor::new(weight.clone(), None, layout, inputs, precision).products(&x);
             let exact = products(Precision::F32);
             for (precision, unit) in [(Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 0.5 / 127.0)] {
                 let coarse = products(precision);

@@ -21,7 +21,9 @@ pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
     }
     if precision != Precision::F32 {
         let name = precision.name();
-        text.push_str(&format!("Its weights are rounded to {name}; `tokenscope precision` says what that costs.\n"));
+        text.push_str(&format!(
+            "Its weights are rounded to {name}; `tokenscope precision` says what that costs.\n"
+        ));
     }
     text.push_str("Try `next_probs(\"Once upon a time\")`; `help()` lists what can be called,\n");
     text.push_str("`:help` the commands; Tab completes; Ctrl-D leaves.\n\n");

@@ -61,6 +61,8 @@ pub enum Unit {
     Bytes,
     Tokens,
     Facts,
+    /// Layers and positions.
+    Places,
 }
 
 /// How a session is set up.
@@ -241,7 +243,7 @@ impl Session {
         self.state.model_name()
     }
 
-    /// The model in use; loads it if nothing has needed it yet.
+    /// What the weights of its models are multiplied in.
     pub fn precision(&self) -> Precision {
         self.state.precision()
     }

@@ -87,7 +87,11 @@ fn modules_depend_one_way() {
                 let is_below = floor(&used) < floor(&module);
                 assert!(is_below, "{}: `{module}` must not know `{used}`", path.display());
                 let is_pure = PURE.contains(&module.as_str());
-                assert!(!is_pure || ["error", "vector"].contains(&used.as_str()), "{}: `{module}` knows `{used}`", path.display());
+                assert!(
+                    !is_pure || ["error", "vector"].contains(&used.as_str()),
+                    "{}: `{module}` knows `{used}`",
+                    path.display()
+                );
             }
         }
     }

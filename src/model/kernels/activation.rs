@@ -6,8 +6,8 @@ use candle_core::cpu::erf::erf_f32;
 use pulp::Simd;
 
 use super::pool::for_each_chunk;
-use crate::vector::{exp, map};
 use crate::model::config::Activation;
+use crate::vector::{exp, map};
 
 /// x ← activation(x), element by element.
 pub fn activate(activation: Activation, x: &mut [f32]) {

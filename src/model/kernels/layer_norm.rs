@@ -11,7 +11,9 @@ pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32) -> Vec<f3
     let mut y = vec![0.0; x.len()];
     for_each_chunk(&mut y, ROWS * width, |piece, y| {
         let x = &x[piece * ROWS * width..];
-        y.chunks_exact_mut(width).zip(x.chunks_exact(width)).for_each(|(y, x)| normalise(x, gain, bias, epsilon, y));
+        y.chunks_exact_mut(width)
+            .zip(x.chunks_exact(width))
+            .for_each(|(y, x)| normalise(x, gain, bias, epsilon, y));
     });
     y
 }

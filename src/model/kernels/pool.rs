@@ -56,7 +56,9 @@ static POOL: OnceLock<Pool> = OnceLock::new();
 
 fn default_threads() -> usize {
     let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|threads| threads.parse().ok());
-    asked.filter(|threads| *threads > 0).unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
+    asked
+        .filter(|threads| *threads > 0)
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Threads that wait for jobs. They live as long as the program.
@@ -201,7 +203,8 @@ mod tests {
         for threads in [1, 2, 5] {
             let pool = Pool::new(threads);
             for parts in [0, 1, 2, 7, 100, 1000] {
-                let calls: Vec<AtomicUsize> = std::iter::repeat_with(AtomicUsize::default).take(parts).collect();
+                let calls: Vec<AtomicUsize> =
+                    std::iter::repeat_with(AtomicUsize::default).take(parts).collect();
                 for _ in 0..20 {
                     pool.run(parts, &|part| {
                         calls[part].fetch_add(1, SeqCst);
@@ -255,7 +258,9 @@ mod tests {
     #[test]
     fn pieces_cover_a_slice_once() {
         let mut values = vec![0; 103];
-        for_each_chunk(&mut values, 10, |number, piece| piece.iter_mut().for_each(|value| *value += number + 1));
+        for_each_chunk(&mut values, 10, |number, piece| {
+            piece.iter_mut().for_each(|value| *value += number + 1)
+        });
         assert!(values.iter().enumerate().all(|(index, value)| *value == index / 10 + 1));
     }
 }

@@ -85,7 +85,8 @@ fn add_four<S: Simd, N: Number, const VECTORS: usize>(
     }
     for vector in 0..VECTORS {
         for column in at..columns {
-            y[vector][column] += (x[vector][0] * rows[0][column].widen() + x[vector][1] * rows[1][column].widen())
+            y[vector][column] += (x[vector][0] * rows[0][column].widen()
+                + x[vector][1] * rows[1][column].widen())
                 + (x[vector][2] * rows[2][column].widen() + x[vector][3] * rows[3][column].widen());
         }
     }

@@ -120,7 +120,8 @@ impl Workspace {
             let inputs = first..(first + INPUTS).min(all);
             let block = &mut block[..inputs.len() * w_panels * *width];
             pack(weight, inputs.clone(), columns.clone(), block);
-            let x_panels = x.chunks_exact(ROWS * all).map(|panel| &panel[ROWS * inputs.start..ROWS * inputs.end]);
+            let x_panels =
+                x.chunks_exact(ROWS * all).map(|panel| &panel[ROWS * inputs.start..ROWS * inputs.end]);
             for (x, tiles) in x_panels.zip(tiles.chunks_exact_mut(w_panels * ROWS * *width)) {
                 add_products(x, block, tiles);
             }
