@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::analyse::rounding::{self, rounding};
 use crate::check;
 use crate::error::Error;
 use crate::export::{self, Format};
@@ -16,11 +17,12 @@ use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::kernel;
 use crate::kernel::install;
-use crate::model;
+use crate::model::precision::Precision;
+use crate::model::{self, Model};
 use crate::render::Output;
 use crate::repl;
 use crate::script::report::Report;
-use crate::script::{Event, Origin, Session, Unit, registry};
+use crate::script::{Event, Origin, Session, Settings, Unit, registry};
 use crate::terminal::{self, Terminal};
 use arguments::{Cli, Command, Common, DEFAULT_MODEL, ExportFormat, KernelCommand, ModelsCommand};
 use scripts::{read, run_cell, run_files};
@@ -109,6 +111,7 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             Ok(())
         }
         Some(Command::Check) => check(common, terminal),
+        Some(Command::Precision) => precision(common, terminal),
         Some(Command::Export { file, to }) => run_export(&file, to, common, terminal),
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Doc) => {
@@ -190,6 +193,32 @@ fn interrupt() -> Interrupt {
     // A second handler cannot be set; the first then serves.
     let _ = ctrlc::set_handler(move || requested.request());
     interrupt
+}
+
+/// A text that the built-in model was never trained on.
+const HELD_OUT: &str = include_str!("../assets/heldout/old-granny-fox.txt");
+
+fn precision(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
+    let interrupt = interrupt();
+    let model = |precision| -> Result<Model, Failure> {
+        let settings = Settings { precision, ..common.settings() };
+        Ok(Session::new(settings, interrupt.clone(), terminal.sink()).model()?)
+    };
+    let exact = model(Precision::F32)?;
+    let models = Precision::ALL.into_iter().map(model).collect::<Result<Vec<_>, _>>()?;
+    let tokens = exact.tokenizer().tokenize(HELD_OUT);
+    let mut progress = terminal.sink();
+    let what = format!("reading {} tokens with `{}`", tokens.len(), exact.name());
+    progress(Event::Started { what, total: tokens.len() as u64, unit: Unit::Tokens });
+    let advance = |tokens| progress(Event::Advanced(tokens as u64));
+    let results = rounding(&exact, &models, tokens.ids(), &interrupt, advance)?;
+    progress(Event::Finished);
+    let note = format!(
+        "{} tokens of *Old Granny Fox* (T. W. Burgess, 1920), which the built-in model was not trained on",
+        tokens.len()
+    );
+    terminal.show(&Output::Table(rounding::table(&results).note(note)), "");
+    Ok(())
 }
 
 fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {

@@ -170,6 +170,10 @@ pub enum Error {
     #[error("there is no folder `{}`", path.display())]
     NoSuchFolder { path: PathBuf },
 
+    /// A path that leads to no file.
+    #[error("there is no file `{}`", path.display())]
+    NoSuchFile { path: PathBuf },
+
     /// A folder or repository that holds only a part of a model.
     #[error("`{place}` has no {what} (looked for {looked_for})")]
     MissingModelFile {

@@ -70,6 +70,17 @@ impl Tokenizer {
         byte_level_bpe(pieces, pairs).map_err(|reason| broken(merges, reason))
     }
 
+    /// From the pieces in the order of their ids, and the merges, two symbols with a space between them each. If they
+    /// are GPT-2's own, the tokenizer built in is used.
+    pub fn from_pieces(pieces: Vec<String>, merges: &[String]) -> Result<Tokenizer, String> {
+        let own = GPT2_MERGES.lines().filter(|line| !line.starts_with("#version"));
+        if merges.iter().map(String::as_str).eq(own) {
+            return Ok(Tokenizer::gpt2());
+        }
+        let merges = parse_merges(&merges.join("\n"))?;
+        byte_level_bpe((0..).zip(pieces).map(|(id, piece)| (piece, id)).collect(), merges)
+    }
+
     fn new(tokenizer: tokenizers::Tokenizer, size: usize) -> Tokenizer {
         Tokenizer(Arc::new(Inner { tokenizer, size }))
     }

@@ -14,6 +14,7 @@ pub mod next_token;
 pub mod patching;
 pub mod perplexity;
 pub mod report;
+pub mod rounding;
 pub mod samples;
 pub mod stepper;
 pub mod steps;

@@ -115,6 +115,8 @@ pub enum Command {
     ///
     /// Ends with 0 if all facts agree, with 1 if some do not, and with 2 if nothing is known about such a model.
     Check,
+    /// Show what `--precision` costs: how far the predictions of a text move, and how much worse they are
+    Precision,
     /// Run a lesson or a notebook, and write it with what its cells give into the folder of `--out`
     Export {
         /// A script (`.rhai`) or a notebook (`.ipynb`)

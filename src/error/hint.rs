@@ -96,6 +96,7 @@ impl Error {
             Error::BadModelName { .. } => {
                 "a model is a known name, `owner/name`, either with `@revision`, or a folder".into()
             }
+            Error::NoSuchFile { .. } => "a name that ends in `.gguf` is the path of such a file".into(),
             Error::NoSuchFolder { .. } => {
                 "the folder must hold `config.json`, `model.safetensors` and `tokenizer.json`".into()
             }

@@ -138,8 +138,13 @@ fn folder(name: &str, home: Option<&Path>) -> Option<PathBuf> {
         return Some(home.join(rest.trim_start_matches('/')));
     }
     let path = PathBuf::from(name);
-    let written_as_path = name.starts_with(['.', '/', '~']) || path.is_absolute();
+    let written_as_path = name.starts_with(['.', '/', '~']) || path.is_absolute() || is_gguf(&path);
     (written_as_path || (!name.is_empty() && path.is_dir())).then_some(path)
+}
+
+/// Whether it is called like a file of llama.cpp.
+pub(super) fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 /// The hub's own rule (huggingface_hub/utils/_validators.py): two parts of letters, digits and `-_.`,
@@ -204,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_path_is_a_folder_whether_or_not_it_exists() {
-        for name in ["./x", "../x", "/x/y", "."] {
+        for name in ["./x", "../x", "/x/y", ".", "gpt2.gguf"] {
             assert_eq!(parse(name, None).unwrap(), Name::Folder(name.into()));
         }
         let home = Path::new("/home/me");

@@ -33,6 +33,8 @@ pub enum Source {
     /// In this program; whoever loads it knows where.
     BuiltIn(&'static KnownModel),
     Files(ModelFiles),
+    /// One GGUF file that holds configuration, weights and tokenizer.
+    Gguf(PathBuf),
 }
 
 /// Hears how a download goes; the front end draws it. A download that fails ends without `finished`.
@@ -126,7 +128,11 @@ impl Hub {
     }
 }
 
+/// A folder, or a file in llama.cpp's form.
 fn in_folder(name: &str, path: PathBuf) -> Result<Source> {
+    if known::is_gguf(&path) && !path.is_dir() {
+        return if path.is_file() { Ok(Source::Gguf(path)) } else { Err(Error::NoSuchFile { path }) };
+    }
     if !path.is_dir() {
         return Err(Error::NoSuchFolder { path });
     }

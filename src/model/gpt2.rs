@@ -127,6 +127,15 @@ impl Gpt2 {
         self.h[layer].attn.apart(mixed)
     }
 
+    /// What the weights take that rows are multiplied with: those of the linear layers and of the head, in bytes.
+    pub fn factor_bytes(&self) -> usize {
+        let block = |block: &Block| {
+            let Block { attn, mlp, .. } = block;
+            [&attn.c_attn, &attn.c_proj, &mlp.c_fc, &mlp.c_proj].map(Linear::bytes).iter().sum::<usize>()
+        };
+        self.h.iter().map(block).sum::<usize>() + self.lm_head.bytes()
+    }
+
     pub fn readout(&self) -> &Readout {
         &self.readout
     }

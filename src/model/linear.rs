@@ -31,6 +31,11 @@ impl Linear {
         by_rows(x, self.0.outputs(), |x| self.0.products(x))
     }
 
+    /// What the weight takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
     /// Copies of the weight, [inputs, outputs], and the bias, [outputs].
     pub fn tensors(&self) -> Result<(Tensor, Tensor)> {
         let (weight, bias) = self.0.tensors()?;
@@ -99,6 +104,11 @@ impl Embedding {
     pub fn tensor(&self) -> Result<Tensor> {
         let rows: Vec<f32> = (0..self.vocabulary as u32).flat_map(|id| self.row(id)).copied().collect();
         Ok(Tensor::from_vec(rows, (self.vocabulary, self.zeros.len()), &Device::Cpu)?)
+    }
+
+    /// What the rows take in memory as the head has them.
+    pub fn bytes(&self) -> usize {
+        self.factor.bytes()
     }
 
     /// The product with each row: [positions, width] → [positions, vocabulary].

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod config;
 pub mod context;
+mod gguf;
 pub mod gpt2;
 pub mod gradient;
 pub mod hook;
@@ -23,6 +24,7 @@ use crate::tokenizer::Tokenizer;
 use cache::Cache;
 use config::Config;
 pub use context::Context;
+use gguf::Gguf;
 use gpt2::Gpt2;
 pub use kernels::use_threads;
 use precision::Precision;
@@ -51,6 +53,11 @@ impl Model {
     pub fn load_in(precision: Precision, name: &str, source: &Source) -> Result<Model> {
         let files = match source {
             Source::BuiltIn(_) => return Model::pocket_in(precision),
+            Source::Gguf(path) => {
+                let file = Gguf::open(path)?;
+                let (config, tokenizer) = (file.config()?, file.tokenizer()?);
+                return Model::new(name, config, &file.checkpoint()?, precision, || Ok(tokenizer));
+            }
             Source::Files(files) => files,
         };
         let text = std::fs::read_to_string(&files.config).map_err(Error::io("read", &files.config))?;

@@ -112,6 +112,16 @@ impl Factor {
         self.outputs
     }
 
+    /// What the numbers and their scales take in memory.
+    pub fn bytes(&self) -> usize {
+        let numbers = match &self.numbers {
+            Numbers::F32(numbers) => size_of_val::<[f32]>(numbers),
+            Numbers::Bf16(numbers) => size_of_val::<[bf16]>(numbers),
+            Numbers::Int8(numbers) => size_of_val::<[i8]>(numbers),
+        };
+        numbers + self.scales.as_deref().map_or(0, size_of_val::<[f32]>)
+    }
+
     fn matrix<'a, N: Number>(&'a self, numbers: &'a [N]) -> Matrix<'a, N> {
         let Factor { layout, inputs, outputs, .. } = *self;
         Matrix {

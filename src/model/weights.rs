@@ -6,8 +6,10 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use candle_core::Device;
+use candle_core::quantized::GgmlDType;
+use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use half::{bf16, f16};
-use safetensors::tensor::TensorInfo;
 use safetensors::{Dtype, SafeTensors};
 
 use super::kernels::Layout;
@@ -17,13 +19,25 @@ use crate::error::{Error, Result};
 pub struct Checkpoint {
     path: PathBuf,
     tensors: HashMap<String, Entry>,
+    /// How the weights of linear layers lie in memory.
+    layout: Layout,
     bytes: u64,
 }
 
 struct Entry {
     file: Arc<Bytes>,
-    info: TensorInfo,
+    kind: Kind,
+    shape: Vec<usize>,
     range: Range<usize>,
+}
+
+/// How a tensor's numbers are written.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// One after the other.
+    Plain(Dtype),
+    /// In llama.cpp's blocks.
+    Blocks(GgmlDType),
 }
 
 /// The numbers of one tensor, row after row. Cheap to clone.
@@ -37,20 +51,33 @@ enum Values {
 
 enum Bytes {
     BuiltIn(&'static [u8]),
-    Mapped(memmap2::Mmap),
+    Mapped(Mapped),
+}
+
+/// A file, mapped into memory.
+pub struct Mapped(memmap2::Mmap);
+
+impl Mapped {
+    pub fn open(path: &Path) -> Result<Mapped> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        // SAFETY: the map is read as plain bytes. If another program shortens the file while we read it,
+        // the system ends us; models are not edited in place.
+        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io("map", path))?;
+        Ok(Mapped(map))
+    }
+
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Checkpoint {
     /// Maps the files (one, or the shards of one model).
     pub fn open(paths: &[PathBuf]) -> Result<Checkpoint> {
         let path = paths.first().cloned().unwrap_or_default();
-        let mut checkpoint = Checkpoint { path, tensors: HashMap::new(), bytes: 0 };
+        let mut checkpoint = Checkpoint::empty(path);
         for path in paths {
-            let file = File::open(path).map_err(Error::io("open", path))?;
-            // SAFETY: the map is read as plain bytes. If another program shortens the file while we read it,
-            // the system ends us; models are not edited in place.
-            let map = unsafe { memmap2::Mmap::map(&file) }.map_err(Error::io("map", path))?;
-            checkpoint.add(path, Bytes::Mapped(map))?;
+            checkpoint.add(path, Bytes::Mapped(Mapped::open(path)?))?;
         }
         Ok(checkpoint)
     }
@@ -58,9 +85,43 @@ impl Checkpoint {
     /// A safetensors file that is part of the program.
     pub fn built_in(name: &str, bytes: &'static [u8]) -> Result<Checkpoint> {
         let path = PathBuf::from(name);
-        let mut checkpoint = Checkpoint { path: path.clone(), tensors: HashMap::new(), bytes: 0 };
+        let mut checkpoint = Checkpoint::empty(path.clone());
         checkpoint.add(&path, Bytes::BuiltIn(bytes))?;
         Ok(checkpoint)
+    }
+
+    /// Tensors of a GGUF file: the name, the kind of numbers, the shape and where the first of them stands.
+    pub fn of_blocks(
+        path: &Path,
+        file: Mapped,
+        tensors: impl Iterator<Item = (String, GgmlDType, Vec<usize>, u64)>,
+    ) -> Result<Checkpoint> {
+        let mut checkpoint = Checkpoint::empty(path.to_owned());
+        checkpoint.layout = Layout::OutputsByInputs;
+        checkpoint.bytes = file.as_slice().len() as u64;
+        let file = Arc::new(Bytes::Mapped(file));
+        for (name, dtype, shape, start) in tensors {
+            let kind = match dtype {
+                GgmlDType::F32 => Kind::Plain(Dtype::F32),
+                GgmlDType::F16 => Kind::Plain(Dtype::F16),
+                GgmlDType::BF16 => Kind::Plain(Dtype::BF16),
+                blocks => Kind::Blocks(blocks),
+            };
+            let numbers = shape.iter().product::<usize>();
+            let bytes = (numbers / dtype.block_size()).saturating_mul(dtype.type_size());
+            let end = (start as usize).saturating_add(bytes);
+            if end > file.as_slice().len() || !numbers.is_multiple_of(dtype.block_size()) {
+                let reason = format!("`{name}` does not lie inside the file");
+                return Err(Error::BrokenWeights { path: path.to_owned(), reason });
+            }
+            let entry = Entry { file: file.clone(), kind, shape, range: start as usize..end };
+            checkpoint.tensors.insert(name, entry);
+        }
+        Ok(checkpoint)
+    }
+
+    fn empty(path: PathBuf) -> Checkpoint {
+        Checkpoint { path, tensors: HashMap::new(), layout: Layout::InputsByOutputs, bytes: 0 }
     }
 
     fn add(&mut self, path: &Path, file: Bytes) -> Result<()> {
@@ -79,7 +140,8 @@ impl Checkpoint {
             let short = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
             let (start, end) = info.data_offsets;
             let range = header + 8 + start..header + 8 + end;
-            self.tensors.insert(short, Entry { file: file.clone(), info: info.clone(), range });
+            let (kind, shape) = (Kind::Plain(info.dtype), info.shape.clone());
+            self.tensors.insert(short, Entry { file: file.clone(), kind, shape, range });
         }
         Ok(())
     }
@@ -92,17 +154,24 @@ impl Checkpoint {
     /// The tensor `name`, which must have this shape.
     pub fn weight(&self, name: &str, shape: &[usize]) -> Result<Weight> {
         let entry = self.entry(name)?;
-        self.check_shape(name, &entry.info, shape)?;
-        Weight::new(entry).map_err(|dtype| Error::UnsupportedDtype {
+        self.check_shape(name, &entry.shape, shape)?;
+        Weight::new(entry).ok_or_else(|| Error::UnsupportedDtype {
             tensor: name.to_owned(),
-            dtype: format!("{dtype:?}"),
+            dtype: match entry.kind {
+                Kind::Plain(dtype) => format!("{dtype:?}"),
+                Kind::Blocks(dtype) => format!("{dtype:?}"),
+            },
             path: self.path.clone(),
         })
     }
 
     /// The weight of a `Conv1D`, and how it lies in memory.
     pub fn conv1d(&self, name: &str, inputs: usize, outputs: usize) -> Result<(Weight, Layout)> {
-        Ok((self.weight(name, &[inputs, outputs])?, Layout::InputsByOutputs))
+        let shape = match self.layout {
+            Layout::InputsByOutputs => [inputs, outputs],
+            Layout::OutputsByInputs => [outputs, inputs],
+        };
+        Ok((self.weight(name, &shape)?, self.layout))
     }
 
     /// The ids that the rows of `wte.weight` belong to, ascending, if the checkpoint leaves out rows that are all
@@ -129,13 +198,13 @@ impl Checkpoint {
             .ok_or_else(|| Error::MissingTensor { tensor: name.to_owned(), path: self.path.clone() })
     }
 
-    fn check_shape(&self, name: &str, info: &TensorInfo, expected: &[usize]) -> Result<()> {
-        if info.shape == expected {
+    fn check_shape(&self, name: &str, found: &[usize], expected: &[usize]) -> Result<()> {
+        if found == expected {
             return Ok(());
         }
         Err(Error::WrongShape {
             tensor: name.to_owned(),
-            found: info.shape.clone(),
+            found: found.to_owned(),
             expected: expected.to_owned(),
             path: self.path.clone(),
         })
@@ -143,10 +212,15 @@ impl Checkpoint {
 }
 
 impl Weight {
-    fn new(Entry { file, info, range }: &Entry) -> Result<Weight, Dtype> {
+    /// Nothing if the tensor does not consist of numbers that can be read.
+    fn new(Entry { file, kind, shape, range }: &Entry) -> Option<Weight> {
         let bytes = &file.as_slice()[range.clone()];
         let pairs = || bytes.as_chunks::<2>().0.iter();
-        let values = match info.dtype {
+        let dtype = match kind {
+            Kind::Plain(dtype) => *dtype,
+            Kind::Blocks(dtype) => return widened(*dtype, bytes, shape).map(Weight::from),
+        };
+        let values = match dtype {
             Dtype::F32
                 if cfg!(target_endian = "little") && bytemuck::try_cast_slice::<u8, f32>(bytes).is_ok() =>
             {
@@ -157,10 +231,16 @@ impl Weight {
             }
             Dtype::F16 => Values::Converted(pairs().map(|b| f16::from_le_bytes(*b).to_f32()).collect()),
             Dtype::BF16 => Values::Converted(pairs().map(|b| bf16::from_le_bytes(*b).to_f32()).collect()),
-            other => return Err(other),
+            _ => return None,
         };
-        Ok(Weight(Arc::new(values)))
+        Some(Weight(Arc::new(values)))
     }
+}
+
+/// The numbers that blocks stand for.
+fn widened(dtype: GgmlDType, bytes: &[u8], shape: &[usize]) -> Option<Vec<f32>> {
+    let blocks = qtensor_from_ggml(dtype, bytes, shape.to_vec(), &Device::Cpu).ok()?;
+    blocks.dequantize(&Device::Cpu).ok()?.flatten_all().ok()?.to_vec1().ok()
 }
 
 impl From<Vec<f32>> for Weight {
@@ -184,7 +264,7 @@ impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
             Bytes::BuiltIn(bytes) => bytes,
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(map) => map.as_slice(),
         }
     }
 }
