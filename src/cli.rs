@@ -1,5 +1,7 @@
 //! The command line: what to run, with which model, and with which exit code it ends.
 
+mod lessons;
+
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::check;
 use crate::error::{Error, Result};
-use crate::export::{self, Format};
+use crate::export::{self, Lesson};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::kernel;
@@ -66,6 +68,9 @@ enum Command {
         /// Leave out the code of a script that has prose, and show only what it gives
         #[arg(long)]
         no_code: bool,
+        /// Write what its cells give into each notebook, instead of showing it
+        #[arg(long, conflicts_with = "no_code")]
+        inplace: bool,
     },
     /// Run a line of code
     Eval {
@@ -223,7 +228,8 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
     match command {
         None if std::io::stdin().is_terminal() => converse(common, terminal, None),
         None => run_files(&[stdin], true, common, terminal),
-        Some(Command::Run { files, no_code }) => run_files(&files, no_code, common, terminal),
+        Some(Command::Run { files, inplace: true, .. }) => lessons::run_in_place(&files, common, terminal),
+        Some(Command::Run { files, no_code, .. }) => run_files(&files, no_code, common, terminal),
         Some(Command::Eval { code }) => {
             let mut session = session(common, terminal)?;
             run_cell(&mut session, &code, &Origin { name: "eval".to_owned(), line: 1 }, terminal)
@@ -240,7 +246,7 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             Ok(())
         }
         Some(Command::Check) => check(common, terminal),
-        Some(Command::Export { file, to }) => run_export(&file, to, common, terminal),
+        Some(Command::Export { file, to }) => lessons::export(&file, to, common, terminal),
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
@@ -262,33 +268,6 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
         0 => Ok(()),
         code => Err(Failure::Exit(code)),
     }
-}
-
-fn run_export(file: &Path, to: ExportFormat, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
-    let (format, ending) = match to {
-        ExportFormat::Ipynb => (Format::Notebook, "ipynb"),
-        ExportFormat::Html => (Format::Html, "html"),
-        ExportFormat::Md => (Format::Markdown, "md"),
-        ExportFormat::Rhai => (Format::Script, "rhai"),
-    };
-    let (name, text) = read(file).map_err(Failure::Usage)?;
-    let cells = export::read(file, &text).map_err(Failure::Usage)?;
-    terminal::output_folder(&common.out)?;
-    let title = file.file_stem().map_or("lesson".into(), |stem| stem.to_string_lossy());
-    let path = common.out.join(format!("{title}.{ending}"));
-    if path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|file| file == path)) {
-        return Err(Failure::Usage(Error::WouldOverwrite { path }));
-    }
-    let written = match format {
-        Format::Script => export::script(cells.iter()),
-        format => {
-            let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-            export::write(&export::run(cells, &name, settings, interrupt())?, format, &title)
-        }
-    };
-    crate::render::write(&path, written.as_bytes())?;
-    terminal.write(&format!("wrote {}\n", path.display()));
-    Ok(())
 }
 
 fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
@@ -358,10 +337,15 @@ fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Termi
     for (name, text) in scripts {
         let stem = Path::new(&name).file_stem().map_or("chart".into(), |stem| stem.to_string_lossy());
         terminal.name_charts(if name == "<stdin>" { "chart" } else { &stem });
-        let cells = export::read(Path::new(&name), &text).map_err(Failure::Usage)?;
+        let Lesson { cells, .. } = Lesson::read(Path::new(&name), &text).map_err(Failure::Usage)?;
         let show_code = !no_code && cells.iter().any(|cell| cell.kind == Kind::Markdown);
-        for cell in &cells {
-            run_part(&mut session, cell, &name, show_code, terminal)?;
+        for cell in cells.iter().filter(|cell| !cell.is_blank()) {
+            match run_part(&mut session, cell, &name, show_code, terminal) {
+                Err(Failure::Script(report)) if export::may_fail(cell) && !report.interrupted => {
+                    terminal.report(&report);
+                }
+                done => done?,
+            }
         }
     }
     Ok(())
@@ -392,6 +376,7 @@ fn run_part(
             terminal.write("\n");
             Ok(())
         }
+        Kind::Raw => Ok(()),
         Kind::Code => {
             if show_code {
                 terminal.write(&repl::highlighted(&cell.source, terminal.style().colour));

@@ -192,6 +192,9 @@ pub enum Error {
     #[error("`{}` is no notebook: {reason}", path.display())]
     BrokenNotebook { path: PathBuf, reason: String },
 
+    #[error("`{}` is no notebook, so it cannot keep what its cells give", path.display())]
+    NotInPlace { path: PathBuf },
+
     #[error("`{name}` cannot be a kernel's name")]
     BadKernelName { name: String },
 
@@ -397,6 +400,7 @@ impl Error {
                 "are these the published weights? a model that was trained further answers otherwise".into()
             }
             Error::WouldOverwrite { .. } => "name another folder with `--out DIR`".into(),
+            Error::NotInPlace { .. } => "`tokenscope export FILE --to ipynb` makes one of a script".into(),
             Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
             Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
             Error::NoEnvironment => {

@@ -9,7 +9,6 @@ use super::progress::Progress;
 use super::shell::Shell;
 use super::{Kernel, Request, media};
 use crate::render::Output;
-use crate::script::report::Report;
 use crate::script::{Event, Origin};
 
 /// Hears the session and passes on what it says, as part of the request that is being answered.
@@ -91,7 +90,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
             json!({ "status": "ok", "execution_count": count, "payload": [], "user_expressions": expressions })
         }
         Err(report) => {
-            let mut content = failure(&report);
+            let mut content = media::failure(&report);
             if !silent {
                 shell.kernel.publish("error", parent, &content);
             }
@@ -118,7 +117,7 @@ fn user_expressions(shell: &mut Shell, request: &Request) -> Value {
                 json!({ "status": "ok", "data": data, "metadata": metadata })
             }
             Err(report) => {
-                let mut content = failure(&report);
+                let mut content = media::failure(&report);
                 content["status"] = "error".into();
                 content
             }
@@ -126,11 +125,4 @@ fn user_expressions(shell: &mut Shell, request: &Request) -> Value {
         answers.insert(name.clone(), answer);
     }
     answers.into()
-}
-
-fn failure(report: &Report) -> Value {
-    let name = if report.interrupted { "Interrupted" } else { "Error" };
-    let text = report.text(true);
-    let traceback: Vec<&str> = text.lines().collect();
-    json!({ "ename": name, "evalue": report.message, "traceback": traceback })
 }

@@ -146,6 +146,7 @@ impl Repl {
                     self.terminal.show(&Output::Markdown(cell.source), "");
                     self.terminal.write("\n");
                 }
+                crate::script::cells::Kind::Raw => {}
                 crate::script::cells::Kind::Code => {
                     let number = self.session.next_cell();
                     let origin = Origin { name: path.display().to_string(), line: cell.line };
