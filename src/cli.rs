@@ -294,7 +294,9 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
     let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-    Ok(Session::new(settings, interrupt(), terminal.sink()))
+    let session = Session::new(settings, interrupt(), terminal.sink());
+    session.ask_with(repl::asker(terminal));
+    Ok(session)
 }
 
 /// What Ctrl-C requests.

@@ -195,6 +195,9 @@ pub enum Error {
     #[error("`{}` is no notebook, so it cannot keep what its cells give", path.display())]
     NotInPlace { path: PathBuf },
 
+    #[error("cannot ask for input: {reason}")]
+    CannotAsk { reason: &'static str },
+
     #[error("`{name}` cannot be a kernel's name")]
     BadKernelName { name: String },
 
@@ -401,6 +404,9 @@ impl Error {
             }
             Error::WouldOverwrite { .. } => "name another folder with `--out DIR`".into(),
             Error::NotInPlace { .. } => "`tokenscope export FILE --to ipynb` makes one of a script".into(),
+            Error::CannotAsk { .. } => {
+                "run it where somebody can type: the REPL, `tokenscope run` in a terminal, or a notebook".into()
+            }
             Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
             Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
             Error::NoEnvironment => {

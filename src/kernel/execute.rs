@@ -2,41 +2,54 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use serde_json::{Map, Value, json};
 
 use super::progress::Progress;
 use super::shell::Shell;
-use super::{Kernel, Request, media};
+use super::{Kernel, Request, media, stdin};
+use crate::error::{Error, Result};
 use crate::render::Output;
 use crate::script::{Event, Origin};
 
 /// Hears the session and passes on what it says, as part of the request that is being answered.
 pub struct Listener {
     kernel: Arc<Kernel>,
+    /// What clients reply when they are asked for input.
+    answers: Receiver<Request>,
     state: RefCell<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The header of the request; none while nothing is to be told.
-    parent: Option<Value>,
+    request: Option<Request>,
     progress: Option<Progress>,
 }
 
 impl Listener {
-    pub fn new(kernel: Arc<Kernel>) -> Listener {
-        Listener { kernel, state: RefCell::default() }
+    pub fn new(kernel: Arc<Kernel>, answers: Receiver<Request>) -> Listener {
+        Listener { kernel, answers, state: RefCell::default() }
     }
 
-    fn attend(&self, parent: Option<Value>) {
-        *self.state.borrow_mut() = State { parent, progress: None };
+    fn attend(&self, request: Option<Request>) {
+        *self.state.borrow_mut() = State { request, progress: None };
+    }
+
+    /// Asks the client whose cell is running.
+    pub fn ask(&self, prompt: &str) -> Result<String> {
+        let state = self.state.borrow();
+        let request = state.request.as_ref().ok_or(Error::CannotAsk { reason: "no cell is running" })?;
+        stdin::ask(&self.kernel, request, &self.answers, prompt)
     }
 
     pub fn hear(&self, event: Event) {
         let mut state = self.state.borrow_mut();
-        let State { parent: Some(parent), progress } = &mut *state else { return };
-        let tell = |kind: &str, content: &Value| self.kernel.publish(kind, parent, content);
+        let State { request: Some(request), progress } = &mut *state else { return };
+        if request.flag("silent", false) {
+            return;
+        }
+        let tell = |kind: &str, content: &Value| self.kernel.publish(kind, &request.header, content);
         match event {
             Event::Output(Output::Stream(text)) => tell("stream", &json!({ "name": "stdout", "text": text })),
             Event::Output(output) => {
@@ -70,7 +83,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
     if !silent {
         shell.kernel.publish("execute_input", parent, &json!({ "code": code, "execution_count": count }));
     }
-    shell.listener.attend((!silent).then(|| parent.clone()));
+    shell.listener.attend(Some(request.clone()));
     let origin = Origin { name: format!("[{number}]"), line: 1 };
     let result = match counts {
         true => {

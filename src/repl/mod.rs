@@ -1,6 +1,7 @@
 //! The loop: read what is typed, do it, show what comes of it, and again.
 
 mod actions;
+mod ask;
 mod assistant;
 mod banner;
 mod commands;
@@ -22,6 +23,7 @@ use crate::render::Output;
 use crate::script::report::Report;
 use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
+pub use ask::asker;
 use editor::Editor;
 pub use highlight::highlighted;
 use history::History;

@@ -25,7 +25,7 @@ use crate::model::Model;
 use crate::render::Output;
 pub use completeness::{Completeness, completeness};
 use report::{Known, Report, Sources};
-pub use state::Sink;
+pub use state::{Asker, Sink};
 
 /// A value of a script.
 pub type Value = Dynamic;
@@ -214,6 +214,11 @@ impl Session {
     /// What a variable holds, by the name that scripts know.
     pub fn type_name(&self, value: &Dynamic) -> String {
         self.engine.map_type_name(value.type_name()).to_owned()
+    }
+
+    /// Whom `input()` asks from now on; without it, nobody is there.
+    pub fn ask_with(&self, asker: Asker) {
+        self.state.ask_with(asker);
     }
 
     pub fn interrupt(&self) -> &Interrupt {

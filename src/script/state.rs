@@ -18,6 +18,9 @@ use crate::tokenizer::Tokens;
 /// Where a session hands what it has to show.
 pub type Sink = Box<dyn FnMut(Event)>;
 
+/// Whom a session asks for a line of text, after showing a prompt.
+pub type Asker = Box<dyn FnMut(&str) -> Result<String>>;
+
 /// Behind the engine's tag, so that a binding finds its session.
 pub struct State {
     hub: OnceCell<Hub>,
@@ -27,6 +30,7 @@ pub struct State {
     context: RefCell<Option<Context>>,
     out: PathBuf,
     sink: RefCell<Sink>,
+    asker: RefCell<Asker>,
     /// Whether this cell was interrupted and has handed out what there was.
     stopping: Cell<bool>,
 }
@@ -35,7 +39,16 @@ impl State {
     pub fn new(hub: Option<Hub>, model: String, out: PathBuf, interrupt: Interrupt, sink: Sink) -> State {
         let (model, context, sink) = (RefCell::new(model), RefCell::new(None), RefCell::new(sink));
         let hub = hub.map_or_else(OnceCell::new, OnceCell::from);
-        State { hub, interrupt, model, context, out, sink, stopping: Cell::new(false) }
+        State {
+            hub,
+            interrupt,
+            model,
+            context,
+            out,
+            sink,
+            asker: RefCell::new(nobody()),
+            stopping: Cell::new(false),
+        }
     }
 
     /// The session behind a call.
@@ -50,6 +63,16 @@ impl State {
 
     pub fn emit(&self, event: Event) {
         (self.sink.borrow_mut())(event);
+    }
+
+    pub fn ask_with(&self, asker: Asker) {
+        *self.asker.borrow_mut() = asker;
+    }
+
+    /// A line of text from whoever runs the script.
+    pub fn ask(&self, prompt: &str) -> Result<String> {
+        self.interrupt.check()?;
+        (self.asker.borrow_mut())(prompt)
     }
 
     pub fn output(&self, output: Output) {
@@ -136,6 +159,11 @@ impl State {
         }
         Ok(path)
     }
+}
+
+/// Where nobody sits in front of it.
+fn nobody() -> Asker {
+    Box::new(|_| Err(Error::CannotAsk { reason: "nobody is there to answer" }))
 }
 
 /// Hands a download's progress to the front end.
