@@ -1,16 +1,18 @@
-//! How a terminal shows what a session tells: outputs as text, charts as files, long work as a bar.
+//! How a terminal shows what a session tells: outputs as text, charts as files, long work as a bar, and a text as it
+//! grows.
+
+mod progress;
 
 use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
 use crate::error::Result;
 use crate::render::{self, Output, TextStyle};
 use crate::script::report::Report;
-use crate::script::{Event, Sink, Unit};
+use crate::script::{Event, Sink};
+use progress::Progress;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -32,14 +34,14 @@ struct Inner {
     out: PathBuf,
     stem: String,
     charts: usize,
-    bar: Option<ProgressBar>,
+    progress: Option<Progress>,
     /// Whether text stands at the start of a line.
     at_line_start: bool,
 }
 
 /// The widest that prose and tables become, however wide the terminal is.
 const WIDEST: usize = 120;
-const WIDTH_UNKNOWN: usize = 80;
+const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 impl Terminal {
@@ -57,7 +59,7 @@ impl Terminal {
             out,
             stem,
             charts: 0,
-            bar: None,
+            progress: None,
             at_line_start: true,
         })))
     }
@@ -77,11 +79,7 @@ impl Terminal {
 
     pub fn style(&self) -> TextStyle {
         let width = match std::io::stdout().is_terminal() {
-            true => match usize::from(termimad::terminal_size().0) {
-                // A terminal that does not know its size says so by none at all.
-                0..5 => WIDTH_UNKNOWN,
-                width => width.clamp(20, WIDEST),
-            },
+            true => size().0.clamp(20, WIDEST),
             false => WIDTH_WITHOUT_TERMINAL,
         };
         TextStyle { width, colour: self.0.borrow().colour }
@@ -90,20 +88,30 @@ impl Terminal {
     fn hear(&self, event: Event) {
         match event {
             Event::Output(output) => self.show(&output, ""),
-            Event::Started { what, total, unit } => self.0.borrow_mut().bar = progress_bar(what, total, unit),
+            // Where nobody watches, nothing is drawn.
+            Event::Started { what, total, unit } => {
+                let is_watched = std::io::stderr().is_terminal();
+                self.0.borrow_mut().progress = is_watched.then(|| Progress::new(what, total, unit));
+            }
             Event::Advanced(amount) => {
-                if let Some(bar) = &self.0.borrow().bar {
-                    bar.inc(amount);
+                if let Some(progress) = &self.0.borrow().progress {
+                    progress.advance(amount);
+                }
+            }
+            Event::Wrote(text) => {
+                if let Some(progress) = &mut self.0.borrow_mut().progress {
+                    let (width, height) = size();
+                    progress.write(&text, width, height);
                 }
             }
             Event::Finished => self.finish_progress(),
         }
     }
 
-    /// Takes an unfinished bar off the screen.
+    /// Takes unfinished work off the screen.
     pub fn finish_progress(&self) {
-        if let Some(bar) = self.0.borrow_mut().bar.take() {
-            bar.finish_and_clear();
+        if let Some(progress) = self.0.borrow_mut().progress.take() {
+            progress.finish();
         }
     }
 
@@ -150,9 +158,8 @@ impl Terminal {
             // A reader that went away (`| head`) is no fault of ours.
             let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
         };
-        let bar = self.0.borrow().bar.clone();
-        match bar {
-            Some(bar) => bar.suspend(write),
+        match &self.0.borrow().progress {
+            Some(progress) => progress.suspend(write),
             None => write(),
         }
         if let Some(last) = text.chars().last() {
@@ -188,19 +195,13 @@ impl Terminal {
     }
 }
 
-/// A bar on standard error, if that is a terminal.
-fn progress_bar(what: String, total: u64, unit: Unit) -> Option<ProgressBar> {
-    if !std::io::stderr().is_terminal() {
-        return None;
+/// Columns and rows of the terminal.
+fn size() -> (usize, usize) {
+    match termimad::terminal_size() {
+        // One that does not know its size says so by none at all.
+        (0..5, _) | (_, 0) => SIZE_UNKNOWN,
+        (width, height) => (width.into(), height.into()),
     }
-    let template = match unit {
-        Unit::Bytes => "{msg} {wide_bar} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
-        Unit::Facts => "{msg} {wide_bar} {pos}/{len}",
-        Unit::Tokens => "{msg} {wide_bar} {pos}/{len} tokens {per_sec} {eta}",
-    };
-    let style = ProgressStyle::with_template(template).expect("the template is well-formed");
-    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
-    Some(bar.with_style(style.progress_chars("━━╌")).with_message(what))
 }
 
 /// The folder for files that scripts write, made if it is missing.

@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Common, ExportFormat, Failure, interrupt, read};
+use super::arguments::{Common, ExportFormat};
+use super::scripts::read;
+use super::{Failure, interrupt};
 use crate::error::{Error, Result};
 use crate::export::{self, Format, Lesson, Recorder};
-use crate::script::{Session, Settings};
+use crate::script::Session;
 use crate::terminal::{self, Terminal};
 
 /// Writes a lesson into the folder of `--out`, in another form.
@@ -65,8 +67,7 @@ pub fn run_in_place(files: &[PathBuf], common: &Common, terminal: &Terminal) -> 
 /// A session whose outputs are kept, and whose long work shows in the terminal.
 fn recorded(common: &Common, terminal: &Terminal) -> (Session, Recorder) {
     let recorder = Recorder::default();
-    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-    let session = Session::new(settings, interrupt(), recorder.sink(terminal.sink()));
+    let session = Session::new(common.settings(), interrupt(), recorder.sink(terminal.sink()));
     (session, recorder)
 }
 

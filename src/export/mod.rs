@@ -139,7 +139,8 @@ mod tests {
         // a comment\nx + 1\n\n\n\n//%% [md]\n// * an item\n//   that goes on\n";
 
     fn ran(lesson: &Lesson) -> (Vec<Shown>, Option<Box<Report>>) {
-        let settings = Settings { model: "pocket".to_owned(), hub: None, out: ".".into() };
+        let settings =
+            Settings { model: "pocket".to_owned(), hub: None, out: ".".into(), allowed: Default::default() };
         let recorder = Recorder::default();
         let sink = recorder.sink(Box::new(|_| {}));
         let mut session = Session::new(settings, Interrupt::default(), sink);

@@ -20,13 +20,13 @@ const STYLE: &str = "body{max-width:52rem;margin:2rem auto;padding:0 1rem;font-f
 pub fn html(shown: &[Shown], title: &str) -> String {
     let mut page = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-        escaped(title)
+        html::escape(title)
     );
     for Shown { cell, outputs, result } in shown.iter().filter(|shown| !shown.cell.is_blank()) {
         match cell.kind {
             Kind::Markdown => page.push_str(&html::markdown(&cell.source)),
             Kind::Code => {
-                let _ = writeln!(page, "<pre class=\"code\">{}</pre>", escaped(&cell.source));
+                let _ = writeln!(page, "<pre class=\"code\">{}</pre>", html::escape(&cell.source));
             }
             Kind::Raw => {}
         }
@@ -34,12 +34,12 @@ pub fn html(shown: &[Shown], title: &str) -> String {
             let shown = match (output.html(), output.svg()) {
                 (Some(html), _) => html,
                 (None, Some(Ok(svg))) => svg,
-                (None, _) => format!("<pre>{}</pre>", escaped(&plain(output))),
+                (None, _) => format!("<pre>{}</pre>", html::escape(&plain(output))),
             };
             let _ = writeln!(page, "{shown}");
         }
         if let Err(report) = result {
-            let _ = writeln!(page, "<pre class=\"error\">{}</pre>", escaped(&report.text(false)));
+            let _ = writeln!(page, "<pre class=\"error\">{}</pre>", html::escape(&report.text(false)));
         }
     }
     page + "</body>\n</html>\n"
@@ -70,8 +70,4 @@ pub fn markdown(shown: &[Shown]) -> String {
 
 fn plain(output: &Output) -> String {
     output.text(&TextStyle::plain(WIDTH)).trim_end_matches('\n').to_owned()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
 }

@@ -32,8 +32,15 @@ impl Listener {
         Listener { kernel, answers, state: RefCell::default() }
     }
 
-    fn attend(&self, request: Option<Request>) {
-        *self.state.borrow_mut() = State { request, progress: None };
+    /// From now on all is part of this request.
+    fn attend(&self, request: &Request) {
+        *self.state.borrow_mut() = State { request: Some(request.clone()), progress: None };
+    }
+
+    /// The request is answered. Work that failed or was interrupted has not said that it is finished.
+    fn leave(&self) {
+        self.hear(Event::Finished);
+        *self.state.borrow_mut() = State::default();
     }
 
     /// Asks the client whose cell is running.
@@ -62,6 +69,11 @@ impl Listener {
                     progress.advance(amount, tell);
                 }
             }
+            Event::Wrote(text) => {
+                if let Some(progress) = progress {
+                    progress.write(&text);
+                }
+            }
             Event::Finished => {
                 if let Some(progress) = progress.take() {
                     progress.finish(tell);
@@ -83,7 +95,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
     if !silent {
         shell.kernel.publish("execute_input", parent, &json!({ "code": code, "execution_count": count }));
     }
-    shell.listener.attend(Some(request.clone()));
+    shell.listener.attend(request);
     let origin = Origin { name: format!("[{number}]"), line: 1 };
     let result = match counts {
         true => {
@@ -112,7 +124,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
             content
         }
     };
-    shell.listener.attend(None);
+    shell.listener.leave();
     content
 }
 

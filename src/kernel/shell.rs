@@ -1,7 +1,6 @@
 //! The session's thread: takes the shell's requests one after the other.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -26,14 +25,12 @@ pub struct Shell {
 /// Answers `requests` until the kernel ends. `answers` are what clients reply when a script asks for input.
 pub fn serve(
     kernel: &Arc<Kernel>,
-    model: &str,
-    out: PathBuf,
+    settings: Settings,
     requests: &Receiver<Work>,
     answers: Receiver<Request>,
 ) {
     let listener = Rc::new(Listener::new(kernel.clone(), answers));
     let [hearing, asking] = [listener.clone(), listener.clone()];
-    let settings = Settings { model: model.to_owned(), hub: None, out };
     let sink = Box::new(move |event| hearing.hear(event));
     let session = Session::new(settings, kernel.interrupt.clone(), sink);
     session.ask_with(Box::new(move |prompt| asking.ask(prompt)));

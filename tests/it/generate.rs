@@ -1,6 +1,8 @@
 //! How a text is continued: the same ids as Hugging Face transformers, and options that are checked.
 
+use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use serde_json::Value as Json;
 use tokenscope::error::Result;
@@ -10,6 +12,8 @@ use tokenscope::generate::{GenerateOptions, Generation, Stopped, generate};
 use tokenscope::hub::{Hub, Settings};
 use tokenscope::interrupt::Interrupt;
 use tokenscope::model::{Context, Model};
+use tokenscope::render::{Output, TextStyle};
+use tokenscope::script::{self, Event, Origin, Session, Unit};
 use tokenscope::tokenizer::Tokenizer;
 
 fn read(path: &str) -> Json {
@@ -289,29 +293,29 @@ fn bad_options_are_refused_with_their_bounds() {
     );
 }
 
-/// What a session shows for code that must run, without colour.
-fn shown(code: &str) -> String {
-    use std::cell::RefCell;
-    use std::rc::Rc;
-    use tokenscope::render::TextStyle;
-    use tokenscope::script::{Event, Origin, Session, Settings};
-
-    let text = Rc::new(RefCell::new(String::new()));
-    let heard = text.clone();
-    let style = TextStyle::plain(100);
-    let sink = Box::new(move |event| {
-        if let Event::Output(output) = event {
-            heard.borrow_mut().push_str(&output.text(&style));
-        }
-    });
+/// What a session tells and at last shows for code that must run.
+fn heard(code: &str) -> (Vec<Event>, Option<Output>) {
+    let events: Rc<RefCell<Vec<Event>>> = Rc::default();
+    let hearing = events.clone();
+    let sink = Box::new(move |event| hearing.borrow_mut().push(event));
     let out = tempfile::tempdir().unwrap();
-    let settings = Settings { model: "pocket".into(), hub: None, out: out.path().to_owned() };
+    let (model, out) = ("pocket".into(), out.path().to_owned());
+    let settings = script::Settings { model, hub: None, out, allowed: Default::default() };
     let mut session = Session::new(settings, Interrupt::default(), sink);
     let origin = Origin { name: "test".into(), line: 1 };
     let last = session.eval(code, &origin).unwrap_or_else(|report| panic!("{code}\n{report:?}"));
-    let last = last.map(|output| output.text(&style)).unwrap_or_default();
-    let before = text.borrow().clone();
-    format!("{before}{last}")
+    (events.take(), last)
+}
+
+/// All that a session shows for code that must run, without colour.
+fn shown(code: &str) -> String {
+    let (events, last) = heard(code);
+    let output = |event| match event {
+        Event::Output(output) => Some(output),
+        _ => None,
+    };
+    let outputs = events.into_iter().filter_map(output).chain(last);
+    outputs.map(|output| output.text(&TextStyle::plain(100))).collect()
 }
 
 #[test]
@@ -345,6 +349,23 @@ fn a_stream_is_the_text_of_the_generation() {
         "print(generate(\"Once upon a time\", #{ max_new_tokens: 6, temperature: 2.0, seed: 3 }).text)",
     );
     assert_eq!(streamed, whole);
+}
+
+#[test]
+fn a_generation_is_told_while_it_grows() {
+    // The prompt ends within a character.
+    let prompt = "let face = tokenize(\"Once upon a time 🙂\"); let prompt = face.slice(0, face.len() - 1);";
+    let (events, last) = heard(&format!("{prompt} generate(prompt, #{{ max_new_tokens: 6 }})"));
+    let written = |event: &Event| match event {
+        Event::Wrote(text) => Some(text.clone()),
+        _ => None,
+    };
+    let pieces: Vec<String> = events.iter().filter_map(written).collect();
+    assert!(matches!(events.first(), Some(Event::Started { total: 6, unit: Unit::Tokens, .. })));
+    assert_eq!(events.last(), Some(&Event::Finished));
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::Advanced(1))).count(), 6);
+    assert!(pieces.len() > 3, "{pieces:?}");
+    assert_eq!(last, Some(Output::Text(pieces.concat())));
 }
 
 #[test]

@@ -324,7 +324,12 @@ fn tokens_are_a_list() {
 
 fn session(folder: &Path) -> Session {
     let hub = Hub::new(HubSettings::new(folder));
-    let settings = Settings { model: "pocket".to_owned(), hub: Some(hub), out: folder.to_owned() };
+    let settings = Settings {
+        model: "pocket".to_owned(),
+        hub: Some(hub),
+        out: folder.to_owned(),
+        allowed: Default::default(),
+    };
     Session::new(settings, Interrupt::default(), Box::new(|_| {}))
 }
 
@@ -348,6 +353,9 @@ fn results_are_kept_until_they_are_reset() {
     assert_eq!(cell(&mut session, "unknown"), "error: unknown variable `unknown`");
     assert_eq!(cell(&mut session, "In[1]"), "\"6 * 7\"");
     assert_eq!(cell(&mut session, "fn f() { 1 } f()"), "1");
+    // What a script makes of them holds until the next cell.
+    assert_eq!(cell(&mut session, "Out = (); In.push(1);"), "");
+    assert_eq!(cell(&mut session, "[Out[2], In[2], In.len()]"), "[43, \"_ + 1\", 10]");
     session.reset();
     assert_eq!(session.next_cell(), 1);
     assert_eq!(cell(&mut session, "x"), "error: unknown variable `x`");
@@ -375,7 +383,8 @@ fn every_example_runs() {
 #[test]
 fn input_is_the_next_line_of_standard_input() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("ask.rhai"), "let a = input(\"a? \"); let b = input(); print(a + b);").unwrap();
+    std::fs::write(folder.path().join("ask.rhai"), "let a = input(\"a? \"); let b = input(); print(a + b);")
+        .unwrap();
     let ran = run_with(folder.path(), &["run", "ask.rhai"], "1\n2\r\n");
     assert_eq!(ran.succeeded(), "a? 1\n2\n12\n");
     let told = run_with(folder.path(), &["run", "ask.rhai"], "1\n").failed(1);
@@ -386,11 +395,10 @@ fn input_is_the_next_line_of_standard_input() {
 fn a_notebook_is_run_in_place() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("book.ipynb");
-    let cell = |source: &str| {
-        json!({ "cell_type": "code", "id": "a", "metadata": { "tags": ["x"] }, "source": source, "outputs": [], "execution_count": null })
-    };
+    let cell = |source: &str| json!({ "cell_type": "code", "id": "a", "metadata": { "tags": ["x"] }, "source": source, "outputs": [], "execution_count": null });
     let book = |cells: &[Value]| json!({ "cells": cells, "metadata": { "mine": 1 }, "nbformat": 4, "nbformat_minor": 5 });
-    std::fs::write(&path, book(&[cell("print(1); 2"), cell(""), cell("nope"), cell("3")]).to_string()).unwrap();
+    std::fs::write(&path, book(&[cell("print(1); 2"), cell(""), cell("nope"), cell("3")]).to_string())
+        .unwrap();
     let ran = run(folder.path(), &["run", "--inplace", "book.ipynb"]);
     assert!(ran.failed(1).contains("unknown variable `nope`"));
     let after: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -400,7 +408,10 @@ fn a_notebook_is_run_in_place() {
         let outputs = after["cells"][index]["outputs"].as_array().unwrap();
         outputs.iter().map(|output| output["output_type"].as_str().unwrap()).collect()
     };
-    assert_eq!([kinds(0), kinds(1), kinds(2), kinds(3)], [vec!["stream", "execute_result"], vec![], vec!["error"], vec![]]);
+    assert_eq!(
+        [kinds(0), kinds(1), kinds(2), kinds(3)],
+        [vec!["stream", "execute_result"], vec![], vec!["error"], vec![]]
+    );
     assert_eq!(after["cells"][2]["execution_count"], 2);
 
     std::fs::write(folder.path().join("a.rhai"), "1").unwrap();

@@ -10,17 +10,17 @@ pub mod bindings {
     use crate::analyse::steps;
     use crate::error::Error;
     use crate::generate::options::{Field, Options};
-    use crate::generate::stream::WholeCharacters;
-    use crate::generate::{self, GenerateOptions, Generation};
-    use crate::render::{Column, Output, Shaded, Table};
+    use crate::generate::{GenerateOptions, Generation};
+    use crate::render::{Column, Shaded, Table};
     use crate::script::state::State;
-    use crate::script::{Event, Unit};
+    use crate::script::writing;
     use crate::tokenizer::Tokens;
 
     /// Continues a text, token by token; takes a text or `Tokens`.
     ///
     /// Without sampling options the likeliest token is taken at each step (greedy). It stops early at the end of a
-    /// text, or when interrupted, and returns what there is. Names and meanings are those of transformers.
+    /// text, or when interrupted, and returns what there is. At a terminal the text is seen as it grows, a token at a
+    /// time; what stays is what the cell shows. Names and meanings are those of transformers.
     ///
     /// `options()` lists all of them with their bounds.
     ///
@@ -49,25 +49,7 @@ pub mod bindings {
         let state = State::of(&context);
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
         let prompt = convert::tokens(&state, text, "generate").map_err(raise)?;
-        let mut begun = false;
-        let progress = |_: Option<&generate::Step>, total: usize| {
-            if !std::mem::replace(&mut begun, true) {
-                let what = "generating".to_owned();
-                state.emit(Event::Started { what, total: total as u64, unit: Unit::Tokens });
-            }
-            state.emit(Event::Advanced(1));
-        };
-        let generation = state.with_context(|context| {
-            generate::generate(context, &prompt, &options, &state.interrupt, progress)
-        });
-        if begun {
-            state.emit(Event::Finished);
-        }
-        let generation = generation.map_err(raise)?;
-        if generation.stopped == generate::Stopped::Interrupted {
-            state.hand_out();
-        }
-        Ok(generation)
+        writing::watched(&state, "generating", &prompt, &options).map_err(raise)
     }
 
     #[rhai_fn(name = "generate", return_raw)]
@@ -86,9 +68,10 @@ pub mod bindings {
             .rows(GenerateOptions::fields().into_iter().map(row))
     }
 
-    /// Continues a text and writes it as it comes, a token at a time; takes what `generate` takes.
+    /// Continues a text and prints it as it grows, a token at a time; takes what `generate` takes.
     ///
-    /// A character that takes two tokens is written when it is whole. Beam search cannot be watched: its text is
+    /// What `generate` lets one see while it works, this leaves behind, in files and notebooks too, as `print` does.
+    /// A character that takes two tokens is printed when it is whole. Beam search cannot be printed so: its text is
     /// known only at the end. The result is that of `generate`; end the cell with `;` so that it is not shown again.
     ///
     /// ```rhai
@@ -103,26 +86,7 @@ pub mod bindings {
             let reason = "a search knows its text only at the end";
             return Err(raise(Error::OptionsClash { name: "num_beams", other: "stream", reason }));
         }
-        let mut whole = WholeCharacters::default();
-        let write = |text: String| state.output(Output::Stream(text));
-        let mut begun = false;
-        let generation = state.with_context(|context| {
-            generate::generate(context, &prompt, &options, &state.interrupt, |step, _| {
-                if !std::mem::replace(&mut begun, true) {
-                    write(whole.push(&prompt.bytes()));
-                }
-                let piece = step.map(|step| prompt.tokenizer().piece(step.id)).unwrap_or_default();
-                write(whole.push(&piece));
-            })
-        });
-        if begun {
-            write(whole.finish() + "\n");
-        }
-        let generation = generation.map_err(raise)?;
-        if generation.stopped == generate::Stopped::Interrupted {
-            state.hand_out();
-        }
-        Ok(generation)
+        writing::printed(&state, &prompt, &options).map_err(raise)
     }
 
     #[rhai_fn(name = "stream", return_raw)]

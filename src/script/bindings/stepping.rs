@@ -16,6 +16,7 @@ pub mod bindings {
     use crate::generate::tree::Tree;
     use crate::generate::{self, GenerateOptions, Generation, SamplingOptions};
     use crate::script::state::State;
+    use crate::script::writing;
     use crate::tokenizer::Tokens;
 
     /// What each rule makes of the next token's distribution: a row for each, in the order in which they apply.
@@ -83,14 +84,11 @@ pub mod bindings {
         let mut runs = Vec::new();
         for index in 0..n {
             options.sampling.seed = Some(first.wrapping_add(index as u64));
-            let run = state.with_context(|context| {
-                generate::generate(context, &prompt, &options, &state.interrupt, |_, _| {})
-            });
-            let run = run.map_err(raise)?;
+            let what = format!("text {} of {n}", index + 1);
+            let run = writing::watched(&state, &what, &prompt, &options).map_err(raise)?;
             let is_interrupted = run.stopped == generate::Stopped::Interrupted;
             runs.push(run);
             if is_interrupted {
-                state.hand_out();
                 break;
             }
         }

@@ -68,7 +68,8 @@ fn random_messages_and_bytes_end_nothing() {
 #[test]
 fn requests_with_strange_contents_are_answered() {
     let mut client = Client::start();
-    let strange = [json!({}), json!({ "code": 3, "cursor_pos": "x" }), json!({ "code": "é", "cursor_pos": -1 })];
+    let strange =
+        [json!({}), json!({ "code": 3, "cursor_pos": "x" }), json!({ "code": "é", "cursor_pos": -1 })];
     let kinds = ["complete", "inspect", "is_complete", "history", "comm_info", "kernel_info", "execute"];
     for kind in kinds {
         for content in &strange {
