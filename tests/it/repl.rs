@@ -503,7 +503,7 @@ fn a_script_asks_and_ctrl_c_leaves_the_question() {
     repl.expect("\x1b[?2004h");
     repl.expect("Who? ");
     repl.keys("Ada\r");
-    repl.expect("Out[1]: Hello, Ada");
+    repl.expect("Out[1]: \"Hello, Ada\"");
     repl.prompt(2);
     repl.line("input(\"Again? \")");
     repl.expect("\x1b[?2004h");

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -160,10 +161,14 @@ impl Drop for Client {
     }
 }
 
-/// Five that nobody listens on.
+/// Five that nobody listens on, below those that systems give to outgoing connections: nobody takes them meanwhile.
 fn free_ports() -> [u16; 5] {
-    let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 10_000 + (std::process::id() % 100) as u16 * 100;
+    [(); 5].map(|()| {
+        let mut ports = (0..).map(|_| start + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);
+        ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    })
 }
 
 /// Connects as soon as the kernel listens.

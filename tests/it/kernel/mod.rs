@@ -239,7 +239,7 @@ fn a_script_asks_the_client_that_runs_it() {
     let (_, answer) = client.request("input_reply", json!({ "value": "Ada" }));
     client.stdin.write_all(&zmtp::message(&answer)).unwrap();
     assert_eq!(read(&mut client.shell).content["status"], "ok");
-    assert_eq!(client.until_idle(&id)[1].content["data"]["text/plain"], "Hello, Ada");
+    assert_eq!(client.until_idle(&id)[1].content["data"]["text/plain"], "\"Hello, Ada\"");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn a_question_that_nobody_answers_can_be_interrupted() {
     let (_, answer) = client.request("input_reply", json!({ "value": "now" }));
     client.stdin.write_all(&zmtp::message(&answer)).unwrap();
     read(&mut client.shell);
-    assert_eq!(client.until_idle(&id)[1].content["data"]["text/plain"], "now3");
+    assert_eq!(client.until_idle(&id)[1].content["data"]["text/plain"], "\"now3\"");
 }
 
 #[test]
