@@ -50,7 +50,7 @@ impl Lesson {
     /// # Errors
     /// When the file's name says that it is a notebook, but it is none.
     pub fn read(path: &Path, text: &str) -> Result<Lesson> {
-        if !path.extension().is_some_and(|ending| ending == "ipynb") {
+        if path.extension().is_none_or(|ending| ending != "ipynb") {
             return Ok(Lesson { cells: cells::all(text), notebook: None });
         }
         let broken = |reason| Error::BrokenNotebook { path: path.to_owned(), reason };

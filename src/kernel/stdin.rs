@@ -34,8 +34,12 @@ impl Stdin {
         match arrival {
             Arrival::Joined => self.peers().push(peer.clone()),
             Arrival::Left => self.peers().retain(|one| one.id() != peer.id()),
-            // Nobody is waiting once the session has ended.
-            said => drop(kernel.open(peer, said).map(|reply| self.replies.send(reply))),
+            said => {
+                if let Some(reply) = kernel.open(peer, said) {
+                    // Nobody is waiting once the session has ended.
+                    let _ = self.replies.send(reply);
+                }
+            }
         }
     }
 

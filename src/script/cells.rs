@@ -269,7 +269,7 @@ mod tests {
             for kind in [Kind::Code, Kind::Markdown, Kind::Raw] {
                 let metadata = json!({ "title": title, "tags": ["x"], "deep": { "a b": [1, "\n"] } });
                 let cell = Cell::new(kind, "1".to_owned(), metadata.as_object().unwrap().clone());
-                let read = all(&write(&[cell.clone()]));
+                let read = all(&write(std::slice::from_ref(&cell)));
                 assert!(matches!(read.as_slice(), [one] if one.says_the_same(&cell)), "{read:?}");
             }
         }

@@ -60,6 +60,8 @@ pub enum Unit {
     Bytes,
     Tokens,
     Facts,
+    /// Layers and positions.
+    Places,
 }
 
 /// How a session is set up.
