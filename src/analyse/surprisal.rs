@@ -2,6 +2,8 @@
 
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
+use crate::generate::options::Bound::Any;
+use crate::generate::options::{Setting, Value, options};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::render::shaded::{Piece, ShadedText};
@@ -16,6 +18,23 @@ pub enum Start {
     Bare,
     /// `<|endoftext|>`, which stood between the documents of the training text: all tokens are predicted.
     AfterEndOfText,
+}
+
+impl Setting for Start {
+    fn from_value(value: &Value) -> Result<Start, &'static str> {
+        match bool::from_value(value)? {
+            true => Ok(Start::AfterEndOfText),
+            false => Ok(Start::Bare),
+        }
+    }
+}
+
+options! {
+    /// From where on a text is read.
+    pub struct StartOptions {
+        /// reads `<|endoftext|>` before the text, so that its first token is predicted too
+        start: Start, Any;
+    }
 }
 
 /// The tokens of a text, each with how it was predicted.

@@ -2,11 +2,13 @@
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
+use super::surprise::WindowOptions;
 use crate::analyse::next_token::NextToken;
-use crate::analyse::surprisal::Start;
+use crate::analyse::surprisal::StartOptions;
+use crate::analyse::tree::TreeOptions;
 use crate::error::{Error, Result};
-use crate::generate::Generation;
-use crate::generate::options::{Options, Value};
+use crate::generate::options::{Field, Options, Value};
+use crate::generate::{GenerateOptions, Generation, SamplingOptions};
 use crate::script::state::State;
 use crate::tokenizer::{Tokenizer, Tokens};
 
@@ -91,27 +93,32 @@ pub fn count(n: i64, name: &'static str) -> Result<usize> {
     })
 }
 
-/// Takes the option `start` out of a map: whether a text is read after `<|endoftext|>`.
-pub fn start(options: &mut Map) -> Result<Start> {
-    let Some(value) = options.remove("start") else { return Ok(Start::default()) };
-    match value.as_bool() {
-        Ok(true) => Ok(Start::AfterEndOfText),
-        Ok(false) => Ok(Start::Bare),
-        Err(_) => Err(Error::OptionOfWrongKind {
-            name: "start",
-            value: super::values::format(&value),
-            kind: "`true` or `false`",
-        }),
-    }
+/// What a binding takes as the options `O`, `#{ name: value, … }`: a map. That it is written so in the binding's
+/// signature tells help and completion which names the map may hold.
+pub type OptionsOf<O> = <O as FromMap>::Map;
+
+/// Options that a script gives as a map.
+pub trait FromMap {
+    type Map;
 }
 
-/// Fails if an option is left that nobody took.
-pub fn no_more(options: &Map, known: &[&'static str]) -> Result<()> {
-    match options.keys().next() {
-        Some(name) => Err(Error::UnknownOption { name: name.to_string(), known: known.to_vec() }),
-        None => Ok(()),
-    }
+impl<O: Options> FromMap for O {
+    type Map = Map;
 }
+
+macro_rules! groups {
+    ($($group:ident)*) => {
+        /// The fields of the options with this Rust name.
+        pub fn options_of(name: &str) -> Option<fn() -> Vec<Field>> {
+            match name {
+                $(stringify!($group) => Some($group::fields),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+groups!(GenerateOptions SamplingOptions TreeOptions WindowOptions StartOptions);
 
 /// `#{ name: value, … }` into options.
 pub fn options<O: Options>(map: Map) -> Result<O> {

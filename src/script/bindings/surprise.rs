@@ -6,10 +6,11 @@ use rhai::plugin::*;
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-    use super::super::{Answer, convert, raise};
+    use super::super::convert::{self, OptionsOf};
+    use super::super::{Answer, raise};
     use super::WindowOptions;
     use crate::analyse::perplexity::{self, Perplexity, Windows};
-    use crate::analyse::surprisal::{self, Prediction, Surprisal};
+    use crate::analyse::surprisal::{self, Prediction, StartOptions, Surprisal};
     use crate::render::Table;
     use crate::script::state::State;
     use crate::script::{Event, Unit};
@@ -29,11 +30,14 @@ pub mod bindings {
     /// text.mean > 0.0 && text.bits.len() == 10
     /// ```
     #[rhai_fn(name = "surprisal", return_raw)]
-    pub fn surprisal_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Surprisal> {
+    pub fn surprisal_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<StartOptions>,
+    ) -> Answer<Surprisal> {
         let state = State::of(&context);
-        let mut options = options;
-        let start = convert::start(&mut options).map_err(raise)?;
-        convert::no_more(&options, &["start"]).map_err(raise)?;
+        let StartOptions { start } = convert::options(options).map_err(raise)?;
+        let start = start.unwrap_or_default();
         let tokens = convert::tokens(&state, text, "surprisal").map_err(raise)?;
         let model = state.model().map_err(raise)?;
         surprisal::surprisal(&model, &tokens, start, &state.interrupt).map_err(raise)
@@ -97,11 +101,14 @@ pub mod bindings {
     /// near.windows > 1
     /// ```
     #[rhai_fn(name = "perplexity", return_raw)]
-    pub fn perplexity_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Perplexity> {
+    pub fn perplexity_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<WindowOptions>,
+    ) -> Answer<Perplexity> {
         let state = State::of(&context);
-        let mut options = options;
-        let start = convert::start(&mut options).map_err(raise)?;
-        let WindowOptions { window, stride } = convert::options(options).map_err(raise)?;
+        let WindowOptions { window, stride, start } = convert::options(options).map_err(raise)?;
+        let start = start.start.unwrap_or_default();
         let tokens = convert::tokens(&state, text, "perplexity").map_err(raise)?;
         let model = state.model().map_err(raise)?;
         let what = "reading".to_owned();
@@ -149,6 +156,7 @@ pub mod bindings {
     }
 }
 
+use crate::analyse::surprisal::StartOptions;
 use crate::generate::options::Bound::AtLeast;
 
 crate::generate::options::options! {
@@ -158,5 +166,6 @@ crate::generate::options::options! {
         window: usize, AtLeast(2.0);
         /// tokens from one window's start to the next
         stride: usize, AtLeast(1.0);
+        include start: StartOptions;
     }
 }
