@@ -10,14 +10,16 @@ pub mod colours;
 pub mod html;
 pub mod label;
 pub mod number;
+pub mod page;
 mod prose;
 pub mod shade;
 pub mod shaded;
 pub mod table;
 pub mod text;
 
-pub use chart::{Bar, BarChart, Chart, HeatMap, PairedBars, Panels, SignedBars, TreeChart, Twig};
+pub use chart::{Bar, BarChart, Chart, HeatMap, PairedBars, Panels, Scatter, SignedBars, TreeChart, Twig};
 pub use label::label;
+pub use page::Page;
 pub use shade::Shaded;
 pub use shaded::ShadedText;
 pub use table::{Align, Cell, Column, Table};
@@ -43,6 +45,8 @@ pub enum Output {
     Chart(Chart),
     /// A text whose pieces are shaded by a value.
     ShadedText(ShadedText),
+    /// Many of them, with prose between.
+    Page(Page),
 }
 
 impl Output {
@@ -56,6 +60,7 @@ impl Output {
             Output::Shaded(shaded) => shaded.text(style),
             Output::Chart(chart) => chart.text(style),
             Output::ShadedText(shaded) => shaded.text(style),
+            Output::Page(page) => page.text(style),
         }
     }
 
@@ -67,6 +72,7 @@ impl Output {
             Output::Shaded(shaded) => Some(shaded.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
             Output::ShadedText(shaded) => Some(shaded.html()),
+            Output::Page(page) => Some(page.body()),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
     }
@@ -77,7 +83,11 @@ impl Output {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
             Output::Shaded(shaded) => Some(shaded.html()),
-            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::ShadedText(_) => None,
+            Output::Text(_)
+            | Output::Stream(_)
+            | Output::Chart(_)
+            | Output::ShadedText(_)
+            | Output::Page(_) => None,
         }
     }
 

@@ -61,6 +61,8 @@ pub enum Unit {
     Bytes,
     Tokens,
     Facts,
+    /// Layers and positions.
+    Places,
 }
 
 /// How a session is set up.

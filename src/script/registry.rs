@@ -371,7 +371,10 @@ mod tests {
     fn signatures_use_the_scripts_own_types() {
         let written = |name| signatures(name).iter().map(Signature::to_string).collect::<Vec<_>>();
         assert_eq!(written("tokenize"), ["tokenize(text: string) -> Tokens"]);
-        assert_eq!(written("next_probs"), ["next_probs(text) -> Distribution"]);
+        assert_eq!(
+            written("next_probs"),
+            ["next_probs(text) -> Distribution", "next_probs(text, options: map) -> Distribution"]
+        );
         assert_eq!(written("top"), ["Distribution.top(n: int) -> array"]);
         for binding in bindings() {
             for signature in &binding.signatures {

@@ -10,6 +10,7 @@ mod heading;
 mod heat_map;
 mod pairs;
 mod panels;
+mod scatter;
 mod scene;
 mod shaded;
 mod signed;
@@ -21,6 +22,7 @@ pub use bars::{Bar, BarChart};
 pub use heat_map::HeatMap;
 pub use pairs::PairedBars;
 pub use panels::Panels;
+pub use scatter::Scatter;
 pub use signed::SignedBars;
 pub use tree::{TreeChart, Twig};
 
@@ -44,6 +46,8 @@ pub enum Chart {
     HeatMap(HeatMap),
     /// Many small heat maps side by side.
     Panels(Panels),
+    /// Points with names.
+    Scatter(Scatter),
     ShadedText(ShadedText),
 }
 
@@ -74,6 +78,7 @@ impl Chart {
             Chart::Pairs(chart) => chart.text(style),
             Chart::HeatMap(chart) => chart.text(style),
             Chart::Panels(chart) => chart.text(style),
+            Chart::Scatter(chart) => chart.text(style),
             Chart::ShadedText(text) => text.text(style),
         }
     }
@@ -87,6 +92,7 @@ impl Chart {
             Chart::Pairs(chart) => &chart.title,
             Chart::HeatMap(chart) => &chart.title,
             Chart::Panels(chart) => &chart.title,
+            Chart::Scatter(chart) => &chart.title,
             Chart::ShadedText(text) => &text.title,
         }
     }
@@ -99,6 +105,7 @@ impl Chart {
             Chart::Pairs(chart) => chart.scene(),
             Chart::HeatMap(chart) => chart.scene(),
             Chart::Panels(chart) => chart.scene(),
+            Chart::Scatter(chart) => chart.scene(),
             Chart::ShadedText(text) => text.scene(),
         }
     }

@@ -97,7 +97,7 @@ mod tests {
         assert!(offered("generate(\"a\", #{ top_k: 1, top_").iter().all(|text| !text.ends_with("top_k: ")));
         assert_eq!(offered("generate(\"a\", #{ top_k: sto"), ["generate(\"a\", #{ top_k: story"]);
         assert_eq!(offered("tree(\"a\", #{ wid"), ["tree(\"a\", #{ width: "]);
-        assert_eq!(offered("surprisal(\"a\", #{ "), ["surprisal(\"a\", #{ start: "]);
+        assert_eq!(offered("surprisal(\"a\", #{ st"), ["surprisal(\"a\", #{ start: "]);
         assert_eq!(offered("samples(\"a\", 3, #{ see"), ["samples(\"a\", 3, #{ seed: "]);
     }
 

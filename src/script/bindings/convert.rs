@@ -2,13 +2,15 @@
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
-use super::surprise::WindowOptions;
+use super::causes::{AttributionOptions, PatchOptions};
+use super::surprise::{SurprisalOptions, WindowOptions};
+use crate::analyse::ablation::AblationOptions;
 use crate::analyse::next_token::NextToken;
-use crate::analyse::surprisal::StartOptions;
 use crate::analyse::tree::TreeOptions;
 use crate::error::{Error, Result};
 use crate::generate::options::{Field, Options, Value};
 use crate::generate::{GenerateOptions, Generation, SamplingOptions};
+use crate::model::Model;
 use crate::script::state::State;
 use crate::tokenizer::{Tokenizer, Tokens};
 
@@ -39,6 +41,17 @@ pub fn distribution(state: &State, value: Dynamic, function: &'static str) -> Re
         error => error,
     })?;
     state.next(&tokens)
+}
+
+/// A model that is loaded, or one by its name; the one in use stays.
+pub fn model(state: &State, value: Dynamic, function: &'static str) -> Result<Model> {
+    if let Some(model) = value.read_lock::<Model>() {
+        return Ok(model.clone());
+    }
+    match value.is_string() {
+        true => state.fetch(&value.cast::<ImmutableString>()),
+        false => Err(Error::WrongArgument { function, expected: "a model or its name", found: kind(&value) }),
+    }
 }
 
 /// An id, an array of ids, or tokens.
@@ -118,7 +131,10 @@ macro_rules! groups {
     };
 }
 
-groups!(GenerateOptions SamplingOptions TreeOptions WindowOptions StartOptions);
+groups! {
+    GenerateOptions SamplingOptions TreeOptions WindowOptions SurprisalOptions AblationOptions PatchOptions
+    AttributionOptions
+}
 
 /// `#{ name: value, … }` into options.
 pub fn options<O: Options>(map: Map) -> Result<O> {
