@@ -72,7 +72,7 @@ impl Setting {
 fn files(source: Source) -> ModelFiles {
     match source {
         Source::Files(files) => files,
-        Source::BuiltIn(known) => panic!("`{}` is built in", known.name),
+        other => panic!("{other:?} is no folder"),
     }
 }
 
