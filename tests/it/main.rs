@@ -3,6 +3,7 @@
 mod check;
 mod checkpoints;
 mod generate;
+mod gguf;
 mod helpers;
 mod hub;
 mod inside;
@@ -10,6 +11,7 @@ mod kernel;
 mod lessons;
 mod mirror;
 mod parity;
+mod precision;
 mod repl;
 mod safety;
 mod scripts;
