@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use rhai::Engine;
 use serde::Deserialize;
 
+use super::bindings::causes::{AttributionOptions, PatchOptions};
+use super::bindings::surprise::{SurprisalOptions, WindowOptions};
 use super::bindings::{TOPICS, Topic, values};
 use crate::analyse::ablation::AblationOptions;
 use crate::error::{Error, Result};
@@ -161,6 +163,10 @@ pub fn options(name: &str) -> Vec<Field> {
         "generate" => GenerateOptions::fields(),
         "sample" => SamplingOptions::fields(),
         "next_probs" => AblationOptions::fields(),
+        "surprisal" => SurprisalOptions::fields(),
+        "perplexity" => WindowOptions::fields(),
+        "patch" => PatchOptions::fields(),
+        "attribution" => AttributionOptions::fields(),
         _ => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! What a script can call, one file per help topic. Everything that is said about a binding is said in its comment.
 
-mod causes;
+pub mod causes;
 pub mod convert;
 mod embeddings;
 mod generating;
@@ -11,7 +11,7 @@ mod parts;
 mod predicting;
 mod showing;
 mod stepping;
-mod surprise;
+pub mod surprise;
 mod tokenizing;
 pub mod values;
 
