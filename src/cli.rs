@@ -33,7 +33,7 @@ const INTERRUPTED: u8 = 130;
 /// Parses the arguments and does what they say.
 pub fn run() -> ExitCode {
     let Cli { command, interactive, common } = Cli::parse();
-    let terminal = Terminal::new(common.color, &common.out);
+    let terminal = Terminal::new(common.look());
     if let Some(threads) = common.threads {
         model::use_threads(threads.into());
     }
@@ -180,6 +180,7 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 /// A session that Ctrl-C interrupts.
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
+    terminal::output_folder(&common.look().plot_folder)?;
     Ok(Session::new(common.settings(), interrupt(), terminal.sink()))
 }
 

@@ -5,13 +5,11 @@ mod assistant;
 mod banner;
 mod commands;
 mod completion;
-mod describe;
 mod editor;
 mod highlight;
 mod hint;
 mod history;
 mod input;
-mod knowledge;
 
 use std::path::Path;
 
@@ -19,14 +17,14 @@ use rustyline::error::ReadlineError;
 
 use crate::error::Error;
 use crate::render::Output;
+use crate::script::assist::{self, Knowledge};
 use crate::script::report::Report;
-use crate::script::{Origin, Session};
+use crate::script::{Origin, Session, registry};
 use crate::terminal::Terminal;
 use editor::Editor;
 pub use highlight::highlighted;
 use history::History;
 use input::Input;
-use knowledge::Knowledge;
 
 /// A session with somebody in front of it.
 struct Repl {
@@ -85,7 +83,7 @@ impl Repl {
     /// One prompt and what follows from it.
     fn turn(&mut self) {
         self.terminal.start_line();
-        self.editor.learn(Knowledge::of(&self.session, self.terminal.style().width));
+        self.editor.learn(Knowledge::of(&self.session), self.terminal.style().width);
         let prepared = std::mem::take(&mut self.prepared);
         match self.editor.read(self.session.next_cell(), &prepared) {
             Ok(text) => self.enter(&text),
@@ -119,6 +117,15 @@ impl Repl {
             Err(trouble) => self.tell(trouble),
         }
         self.terminal.start_line();
+    }
+
+    fn describe(&self, name: &str, deep: bool) -> Result<(), Trouble> {
+        let about = match name {
+            "" => Output::Markdown(registry::overview()),
+            name => assist::describe(&self.session, name, deep)?,
+        };
+        self.terminal.show(&about, "");
+        Ok(())
     }
 
     /// Runs code as the next cell and shows its value.

@@ -1,6 +1,7 @@
 //! A session: cells of Rhai in, outputs out. What every front end (terminal, runner, notebook) talks to.
 
 mod aside;
+pub mod assist;
 pub mod bindings;
 pub mod cells;
 mod completeness;
@@ -106,6 +107,9 @@ pub struct Variable {
     pub keys: Vec<String>,
 }
 
+/// Characters of a value in a list of values.
+const SHORT: usize = 60;
+
 /// Names for results that a session keeps itself.
 const RESULTS: [&str; 4] = ["In", "Out", "ans", "_"];
 
@@ -206,6 +210,20 @@ impl Session {
     /// A value in a line, as one would write it in a script.
     pub fn write(&self, value: &Dynamic) -> String {
         bindings::values::format(value)
+    }
+
+    /// The same in at most 60 characters.
+    pub fn short(&self, value: &Dynamic) -> String {
+        let text = crate::render::label::one_line(&self.write(value)).into_owned();
+        match text.chars().count() > SHORT {
+            true => text.chars().take(SHORT - 1).chain(['…']).collect(),
+            false => text,
+        }
+    }
+
+    /// The code of all cells so far.
+    pub fn inputs(&self) -> impl DoubleEndedIterator<Item = String> {
+        self.inputs.iter().map(ToString::to_string)
     }
 
     /// The user's functions, as `name(parameters)`.

@@ -143,8 +143,8 @@ fn a_function_is_typed_over_several_lines() {
     repl.expect("Out[2]: 42");
     repl.prompt(3);
     repl.line("double??");
-    repl.expect("written in this session");
     repl.expect(" fn double(x) {");
+    repl.expect("Written in this session");
     repl.prompt(3);
     repl.leave(":q\r");
 }
