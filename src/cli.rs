@@ -17,8 +17,9 @@ use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::kernel;
 use crate::kernel::install;
+use crate::model::Model;
 use crate::model::precision::Precision;
-use crate::model::{self, Model};
+use crate::parallel;
 use crate::render::Output;
 use crate::repl;
 use crate::script::report::Report;
@@ -37,7 +38,7 @@ pub fn run() -> ExitCode {
     let Cli { command, interactive, common } = Cli::parse();
     let terminal = Terminal::new(common.look());
     if let Some(threads) = common.threads {
-        model::use_threads(threads.into());
+        parallel::use_threads(threads.into());
     }
     let done = match (interactive, command) {
         (Some(script), None) => converse(&common, &terminal, Some(&script)),

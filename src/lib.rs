@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod kernel;
 pub mod memory;
 pub mod model;
+pub mod parallel;
 pub mod render;
 pub mod repl;
 pub mod script;

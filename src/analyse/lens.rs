@@ -9,6 +9,7 @@ use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::model::hook::Place;
 use crate::model::trace::Trace;
+use crate::parallel;
 use crate::render::{Cell, Chart, Column, HeatMap, Table, label};
 use crate::tokenizer::Tokens;
 
@@ -60,7 +61,7 @@ pub fn lens(
         let places = logits.into_iter().map(Distribution::from_logits).collect::<Result<Vec<_>>>()?;
         let last = places.last().expect("the last place is there");
         let read: Vec<Reading> =
-            places.par_iter().map(|here| Reading::of(here, last)).collect::<Result<_>>()?;
+            parallel::map(&places, |here| Reading::of(here, last)).into_iter().collect::<Result<_>>()?;
         readings.iter_mut().zip(read).for_each(|(readings, here)| readings.push(here));
         advance(1);
     }

@@ -26,7 +26,6 @@ use config::Config;
 pub use context::Context;
 use gguf::Gguf;
 use gpt2::Gpt2;
-pub use kernels::use_threads;
 use precision::Precision;
 use weights::Checkpoint;
 

@@ -3,9 +3,10 @@
 use candle_core::{Device, Tensor};
 use half::bf16;
 
-use super::kernels::{self, Layout, Matrix, Number, for_each_chunk};
+use super::kernels::{self, Layout, Matrix, Number};
 use super::weights::Weight;
 use crate::error::Result;
+use crate::parallel::for_each_chunk;
 
 /// The numbers that the weights of the linear layers and of the head are kept in. Activations, sums and all other
 /// weights are `f32` in any case.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom to the top: a module may name those of the lines above its own, and none beside it.
 const FLOORS: &[&[&str]] = &[
-    &["memory", "suggest", "vector"],
+    &["memory", "parallel", "suggest", "vector"],
     &["error"],
     &["interrupt"],
     &["distribution", "hub", "render", "tokenizer"],

@@ -5,8 +5,8 @@ use std::f32::consts::FRAC_1_SQRT_2;
 use candle_core::cpu::erf::erf_f32;
 use pulp::Simd;
 
-use super::pool::for_each_chunk;
 use crate::model::config::Activation;
+use crate::parallel::for_each_chunk;
 use crate::vector::{exp, map};
 
 /// x ← activation(x), element by element.

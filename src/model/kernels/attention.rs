@@ -3,9 +3,9 @@
 
 use pulp::Simd;
 
-use super::pool::for_each_chunk;
 use super::rows::{add_scaled_rows_with_simd, dot_rows_with_simd};
 use super::strided::{Matrix, multiply};
+use crate::parallel::for_each_chunk;
 use crate::vector::softmax;
 
 /// Query rows that are worked on together: their scores stay in the cache.

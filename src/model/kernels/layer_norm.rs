@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::pool::for_each_chunk;
+use crate::parallel::for_each_chunk;
 use crate::vector::{sum, sum_of};
 
 /// (x - mean) / √(variance + epsilon) · gain + bias, for each row of `x` [rows, width].

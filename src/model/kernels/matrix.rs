@@ -1,9 +1,9 @@
 //! y = xW + b: one row of x or a few at the speed of memory, many rows at the speed of arithmetic.
 
 use super::number::Number;
-use super::pool::for_each_chunk;
 use super::rows::{add_scaled_rows, dot_rows};
 use super::tiles;
+use crate::parallel::for_each_chunk;
 
 /// How a weight lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,6 @@ mod attention;
 mod layer_norm;
 mod matrix;
 mod number;
-mod pool;
 mod rows;
 mod strided;
 mod tiles;
@@ -18,7 +17,8 @@ pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
 pub use matrix::{Layout, Matrix, linear};
 pub use number::Number;
-pub use pool::{for_each_chunk, use_threads};
+
+use crate::parallel::for_each_chunk;
 
 /// x += y, element by element.
 pub fn add(x: &mut [f32], y: &[f32]) {

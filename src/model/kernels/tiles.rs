@@ -12,7 +12,7 @@ use pulp::Simd;
 
 use super::matrix::{Layout, Matrix};
 use super::number::{Number, load};
-use super::pool::{for_each_chunk, for_each_part, threads};
+use crate::parallel::{for_each_chunk, for_each_part, threads};
 
 /// Rows of a tile.
 const ROWS: usize = 6;

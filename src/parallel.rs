@@ -43,6 +43,13 @@ pub fn for_each_chunk<T: Send>(values: &mut [T], size: usize, work: impl Fn(usiz
     });
 }
 
+/// Each value by a function, in their order, on several threads.
+pub fn map<T: Sync, U: Send>(values: &[T], f: impl Fn(&T) -> U + Sync) -> Vec<U> {
+    let mut results: Vec<Option<U>> = values.iter().map(|_| None).collect();
+    for_each_chunk(&mut results, 1, |index, result| result[0] = Some(f(&values[index])));
+    results.into_iter().map(|result| result.expect("every part was called")).collect()
+}
+
 /// How many threads compute.
 pub fn threads() -> usize {
     pool().workers + 1
@@ -253,6 +260,12 @@ mod tests {
             sum.fetch_add(part, SeqCst);
         });
         assert_eq!(sum.into_inner(), 45);
+    }
+
+    #[test]
+    fn mapped_values_keep_their_order() {
+        let values: Vec<usize> = (0..100).collect();
+        assert_eq!(map(&values, |value| value * 2), (0..100).map(|value| value * 2).collect::<Vec<_>>());
     }
 
     #[test]
