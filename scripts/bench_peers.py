@@ -1,11 +1,13 @@
-"""The same work through tokenscope, transformers and CTranslate2, as one Markdown table.
+"""The same work through tokenscope, transformers, CTranslate2 and llama.cpp, as one Markdown table a precision.
 
     python scripts/make_gpt2_random.py /tmp/gpt2-random
-    python scripts/bench_peers.py /tmp/gpt2-random [--rounds 3] [--program target/release/tokenscope]
+    python scripts/bench_peers.py /tmp/gpt2-random [--rounds 3] [--precision f32 bf16 int8]
+                                  [--program target/release/tokenscope]
 
-All run in f32 with one thread a core. Each round starts every engine once, one after the other, so that all meet the
+All run with one thread a core; int8 is `Q8_0` for llama.cpp. Each round starts every engine once, one after the other, so that all meet the
 same machine; a figure is the median over the rounds, and a ratio is the median of the rounds' ratios. An engine that
-is not installed is skipped and named (`pip install torch transformers ctranslate2`).
+is not installed, or has no such precision, is skipped and named
+(`pip install torch transformers ctranslate2 llama-cpp-python gguf`; the last two need a C++ compiler and cmake).
 
 cold        from the start of a process to the printed five likeliest tokens after 12, its files in the page cache
 12, 1000    the logits after a prompt of that many tokens, model loaded
@@ -45,8 +47,8 @@ def timed(work):
     return statistics.median(times)
 
 
-def tokenscope(folder, program, cold):
-    command = [program, "--model", folder, "--threads", str(os.cpu_count())]
+def tokenscope(folder, program, precision, cold):
+    command = [program, "--model", folder, "--threads", str(os.cpu_count()), "--precision", precision]
     if cold:
         subprocess.run([*command, "eval", f'next_probs("{prompt(12)}").table(5)'], check=True, capture_output=True)
         return {}
@@ -69,14 +71,14 @@ def tokenscope(folder, program, cold):
     return json.loads(output)
 
 
-def transformers(folder, cold):
+def transformers(folder, precision, cold):
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(os.cpu_count())
     torch.set_grad_enabled(False)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype={"f32": torch.float32, "bf16": torch.bfloat16}[precision]).eval()
 
     def ids(length, repeat):
         ids = tokenizer(prompt(length, repeat), return_tensors="pt").input_ids
@@ -87,7 +89,7 @@ def transformers(folder, cold):
         return model(ids(length, repeat), use_cache=True, logits_to_keep=1)
 
     if cold:
-        top = read(12, 0).logits[0, -1].softmax(-1).topk(5)
+        top = read(12, 0).logits[0, -1].float().softmax(-1).topk(5)
         print([tokenizer.decode(id) for id in top.indices], top.values, file=sys.stderr)
         return {}
 
@@ -104,13 +106,16 @@ def transformers(folder, cold):
     return times
 
 
-def ctranslate2(folder, cold):
+def ctranslate2(folder, precision, cold):
     import ctranslate2
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
     generator = ctranslate2.Generator(
-        converted(folder), compute_type="float32", inter_threads=1, intra_threads=os.cpu_count()
+        converted(folder),
+        compute_type={"f32": "float32", "int8": "int8"}[precision],
+        inter_threads=1,
+        intra_threads=os.cpu_count(),
     )
 
     def read(length, repeat):
@@ -147,17 +152,69 @@ def converted(folder):
     return str(target)
 
 
-ENGINES = {"transformers": transformers, "ctranslate2": ctranslate2}
+def llama_cpp(folder, precision, cold):
+    from llama_cpp import Llama
+
+    threads = os.cpu_count()
+    model = Llama(
+        written(folder, precision),
+        n_ctx=1024,
+        n_batch=1024,
+        n_threads=threads,
+        n_threads_batch=threads,
+        verbose=False,
+    )
+
+    def read(length, repeat):
+        tokens = model.tokenize(prompt(length, repeat).encode(), add_bos=False)
+        assert len(tokens) == length
+        model.reset()
+        model.eval(tokens)
+
+    if cold:
+        read(12, 0)
+        print(model.sample(temp=0), file=sys.stderr)
+        return {}
+
+    def decode(repeat):
+        read(100, repeat)
+        start = time.perf_counter()
+        for _ in range(NEW):
+            model.eval([model.sample(temp=0)])
+        return (time.perf_counter() - start) / NEW
+
+    times = {str(length): timed(lambda repeat: read(length, repeat)) for length in (12, 1000)}
+    times["decode"] = statistics.median([decode(repeat) for repeat in range(REPEATS + 1)][1:])
+    return times
+
+
+def written(folder, precision):
+    """The checkpoint as GGUF, made once."""
+    kind = {"int8": "q8_0"}.get(precision, precision)
+    target = Path(tempfile.gettempdir()) / f"tokenscope-{Path(folder).resolve().name}-{kind}.gguf"
+    if not target.exists():
+        from make_gguf_fixtures import BENCHMARKED, write
+
+        write(target, Path(folder), BENCHMARKED[kind])
+    return str(target)
+
+
+ENGINES = {"transformers": transformers, "ctranslate2": ctranslate2, "llama_cpp": llama_cpp}
+PRECISIONS = {
+    "f32": ["transformers", "ctranslate2", "llama_cpp"],
+    "bf16": ["transformers", "llama_cpp"],
+    "int8": ["ctranslate2", "llama_cpp"],
+}
 COLUMNS = ["cold", "12", "1000", "decode"]
 
 
-def measure(engine, folder, program):
+def measure(engine, folder, program, precision):
     """One round of one engine, in processes of its own."""
 
     def run(cold):
         if engine == "tokenscope":
-            return tokenscope(folder, program, cold)
-        command = [sys.executable, __file__, folder, "--worker", engine, *(["--cold"] if cold else [])]
+            return tokenscope(folder, program, precision, cold)
+        command = [sys.executable, __file__, folder, "--worker", engine, "--precision", precision, *(["--cold"] if cold else [])]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -167,9 +224,9 @@ def measure(engine, folder, program):
     return {"cold": time.perf_counter() - start, **times}
 
 
-def table(rounds, folder):
+def table(rounds, folder, precision):
     date = datetime.date.today().isoformat()
-    yield f"{processor()}, {os.cpu_count()} cores, {date}; {Path(folder).name}, f32, {len(rounds)} rounds"
+    yield f"{processor()}, {os.cpu_count()} cores, {date}; {Path(folder).name}, {precision}, {len(rounds)} rounds"
     yield ""
     yield "| engine | cold, s | 12 tokens, ms | 1000 tokens, s | decode, tokens/s |"
     yield "|---|---|---|---|---|"
@@ -194,26 +251,30 @@ def main():
     parser.add_argument("folder", help="a GPT-2 in Hugging Face's form with a tokenizer.json")
     parser.add_argument("--program", default="target/release/tokenscope")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
     parser.add_argument("--worker", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--cold", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     folder = arguments.folder
     if arguments.worker:
-        print(json.dumps(ENGINES[arguments.worker](folder, arguments.cold)))
+        print(json.dumps(ENGINES[arguments.worker](folder, arguments.precision[0], arguments.cold)))
         return
-    engines = ["tokenscope"]
+    installed = [engine for engine in ENGINES if importlib.util.find_spec(engine)]
     for engine in ENGINES:
-        if importlib.util.find_spec(engine):
-            engines.append(engine)
-        else:
+        if engine not in installed:
             print(f"skipped: {engine} is not installed", file=sys.stderr)
-    if "ctranslate2" in engines:
-        converted(folder)
-    rounds = []
-    for index in range(arguments.rounds):
-        rounds.append({engine: measure(engine, folder, arguments.program) for engine in engines})
-        print(f"round {index + 1}: {rounds[-1]}", file=sys.stderr)
-    print("\n".join(table(rounds, folder)))
+    for precision in arguments.precision:
+        peers = [engine for engine in PRECISIONS[precision] if engine in installed]
+        if "ctranslate2" in peers:
+            converted(folder)
+        if "llama_cpp" in peers:
+            written(folder, precision)
+        rounds = []
+        for index in range(arguments.rounds):
+            figures = {e: measure(e, folder, arguments.program, precision) for e in ["tokenscope", *peers]}
+            rounds.append(figures)
+            print(f"{precision}, round {index + 1}: {figures}", file=sys.stderr)
+        print("\n".join(table(rounds, folder, precision)), end="\n\n")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ KINDS = {
     "f16": gguf.GGMLQuantizationType.F16,
     "q8_0": gguf.GGMLQuantizationType.Q8_0,
 }
+BENCHMARKED = {**KINDS, "bf16": gguf.GGMLQuantizationType.BF16}
 PARTS = {
     "wte": "token_embd",
     "wpe": "position_embd",
