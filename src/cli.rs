@@ -2,6 +2,7 @@
 
 mod arguments;
 mod config;
+mod lessons;
 mod scripts;
 
 use std::io::IsTerminal;
@@ -12,7 +13,6 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::check;
 use crate::error::Error;
-use crate::export::{self, Format};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::kernel;
@@ -23,9 +23,9 @@ use crate::repl::{self, Habits};
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Unit, registry};
 use crate::terminal::{self, Terminal};
-use arguments::{Cli, Command, Common, DEFAULT_MODEL, ExportFormat, KernelCommand, ModelsCommand};
+use arguments::{Cli, Command, Common, DEFAULT_MODEL, KernelCommand, ModelsCommand};
 use config::Config;
-use scripts::{read, run_cell, run_files};
+use scripts::{run_cell, run_files};
 
 /// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
 const FAILED: u8 = 1;
@@ -126,7 +126,8 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
     match command {
         None if std::io::stdin().is_terminal() => converse(common, terminal, None),
         None => run_files(&[stdin], true, common, terminal),
-        Some(Command::Run { files, no_code }) => run_files(&files, no_code, common, terminal),
+        Some(Command::Run { files, inplace: true, .. }) => lessons::run_in_place(&files, common, terminal),
+        Some(Command::Run { files, no_code, .. }) => run_files(&files, no_code, common, terminal),
         Some(Command::Eval { code }) => {
             let mut session = session(common, terminal)?;
             run_cell(&mut session, &code, &Origin { name: "eval".to_owned(), line: 1 }, terminal)
@@ -143,7 +144,7 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             Ok(())
         }
         Some(Command::Check) => check(common, terminal),
-        Some(Command::Export { file, to }) => run_export(&file, to, common, terminal),
+        Some(Command::Export { file, to }) => lessons::export(&file, to, common, terminal),
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Config) => unreachable!("it is shown before a terminal is needed"),
         Some(Command::Completions { shell }) => {
@@ -194,30 +195,6 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
     }
 }
 
-fn run_export(file: &Path, to: ExportFormat, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
-    let (format, ending) = match to {
-        ExportFormat::Ipynb => (Format::Notebook, "ipynb"),
-        ExportFormat::Html => (Format::Html, "html"),
-        ExportFormat::Md => (Format::Markdown, "md"),
-        ExportFormat::Rhai => (Format::Script, "rhai"),
-    };
-    let (name, text) = read(file).map_err(Failure::Usage)?;
-    let cells = export::read(file, &text).map_err(Failure::Usage)?;
-    terminal::output_folder(&common.out)?;
-    let title = file.file_stem().map_or("lesson".into(), |stem| stem.to_string_lossy());
-    let path = common.out.join(format!("{title}.{ending}"));
-    if path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|file| file == path)) {
-        return Err(Failure::Usage(Error::WouldOverwrite { path }));
-    }
-    let written = match format {
-        Format::Script => export::script(cells.iter()),
-        format => export::write(&export::run(cells, &name, common.settings(), interrupt())?, format, &title),
-    };
-    crate::render::write(&path, written.as_bytes())?;
-    terminal.write(&format!("wrote {}\n", path.display()));
-    Ok(())
-}
-
 fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     match command {
         KernelCommand::Run { connection_file } => {
@@ -242,7 +219,9 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
     terminal::output_folder(&common.look().plot_folder)?;
-    Ok(Session::new(common.settings(), interrupt(), terminal.sink()))
+    let session = Session::new(common.settings(), interrupt(), terminal.sink());
+    session.ask_with(repl::asker(terminal));
+    Ok(session)
 }
 
 /// What Ctrl-C requests.

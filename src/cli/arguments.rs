@@ -115,6 +115,9 @@ pub enum Command {
         /// Leave out the code of a script that has prose, and show only what it gives
         #[arg(long)]
         no_code: bool,
+        /// Write what its cells give into each notebook, instead of showing it
+        #[arg(long, conflicts_with = "no_code")]
+        inplace: bool,
     },
     /// Run a line of code
     Eval {

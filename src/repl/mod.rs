@@ -1,6 +1,7 @@
 //! The loop: read what is typed, do it, show what comes of it, and again.
 
 mod actions;
+mod ask;
 mod assistant;
 mod banner;
 mod commands;
@@ -22,6 +23,7 @@ use crate::script::assist::{self, Knowledge};
 use crate::script::report::Report;
 use crate::script::{Origin, Session, registry};
 use crate::terminal::Terminal;
+pub use ask::asker;
 use editor::Editor;
 pub use highlight::highlighted;
 use history::History;
@@ -257,6 +259,7 @@ impl Repl {
                     self.terminal.show(&Output::Markdown(cell.source), "");
                     self.terminal.write("\n");
                 }
+                crate::script::cells::Kind::Raw => {}
                 crate::script::cells::Kind::Code => {
                     let number = self.session.next_cell();
                     let origin = Origin { name: path.display().to_string(), line: cell.line };

@@ -30,7 +30,7 @@ use crate::render::Output;
 pub use completeness::{Completeness, completeness};
 pub use files::Allowed;
 use report::{Known, Report, Sources};
-pub use state::Sink;
+pub use state::{Asker, Sink};
 
 /// A value of a script.
 pub type Value = Dynamic;
@@ -244,6 +244,11 @@ impl Session {
     /// What a variable holds, by the name that scripts know.
     pub fn type_name(&self, value: &Dynamic) -> String {
         self.engine.map_type_name(value.type_name()).to_owned()
+    }
+
+    /// Whom `input()` asks from now on; without it, nobody is there.
+    pub fn ask_with(&self, asker: Asker) {
+        self.state.ask_with(asker);
     }
 
     /// Whether what runs from now on was typed by a person, and so may read the files below the working folder.

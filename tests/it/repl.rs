@@ -497,6 +497,24 @@ fn what_is_typed_ahead_is_not_lost() {
 }
 
 #[test]
+fn a_script_asks_and_ctrl_c_leaves_the_question() {
+    let mut repl = Repl::plain();
+    repl.line("let name = input(\"Who? \"); `Hello, ${name}`");
+    repl.expect("\x1b[?2004h");
+    repl.expect("Who? ");
+    repl.keys("Ada\r");
+    repl.expect("Out[1]: \"Hello, Ada\"");
+    repl.prompt(2);
+    repl.line("input(\"Again? \")");
+    repl.expect("\x1b[?2004h");
+    repl.expect("Again? ");
+    repl.control(CTRL_C);
+    repl.expect("interrupted at [2]:1:1; variables are kept");
+    repl.prompt(3);
+    repl.leave(":q\r");
+}
+
+#[test]
 fn a_text_is_seen_as_it_grows_and_leaves_what_the_cell_shows() {
     let mut repl = Repl::plain();
     // The line as it is typed must not be taken for the text.
