@@ -20,6 +20,8 @@ impl rustyline::hint::Hint for Hint {
     fn display(&self) -> &str {
         match self {
             Hint::Earlier(text) | Hint::Signature(text) => text,
+            // The editor forgets a hint that shows nothing; this one may still come.
+            Hint::Ghost(continuation) if continuation.text().is_empty() => " ",
             Hint::Ghost(continuation) => continuation.text(),
         }
     }
@@ -27,7 +29,8 @@ impl rustyline::hint::Hint for Hint {
     fn completion(&self) -> Option<&str> {
         match self {
             Hint::Signature(_) => None,
-            hint => Some(hint.display()).filter(|text| !text.is_empty()),
+            Hint::Earlier(text) => Some(text),
+            Hint::Ghost(continuation) => Some(continuation.text()).filter(|text| !text.is_empty()),
         }
     }
 }

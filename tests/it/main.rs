@@ -12,6 +12,8 @@ mod mirror;
 mod parity;
 mod repl;
 mod safety;
+mod screen;
 mod scripts;
+mod settings;
 mod structure;
 mod tokens;
