@@ -19,9 +19,9 @@ use rustyline::error::ReadlineError;
 
 use crate::error::Error;
 use crate::render::Output;
-use crate::script::assist::{self, Knowledge};
+use crate::script::assist::{Knowledge, Question};
 use crate::script::report::Report;
-use crate::script::{Origin, Session, registry};
+use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
 pub use ask::asker;
 use editor::Editor;
@@ -161,7 +161,7 @@ impl Repl {
         self.settle(|repl| match input {
             Input::Empty => Ok(()),
             Input::Command { name, argument } => commands::run(repl, name, argument),
-            Input::Question { name, deep } => repl.describe(name, deep),
+            Input::Question(question) => repl.answer(&question),
             Input::Code(code) => repl.run_cell(code),
         });
         if let Err(error) = self.editor.remember(text) {
@@ -179,12 +179,8 @@ impl Repl {
         self.terminal.start_line();
     }
 
-    fn describe(&self, name: &str, deep: bool) -> Result<(), Trouble> {
-        let about = match name {
-            "" => Output::Markdown(registry::overview()),
-            name => assist::describe(&self.session, name, deep)?,
-        };
-        self.terminal.show(&about, "");
+    fn answer(&self, question: &Question) -> Result<(), Trouble> {
+        self.terminal.show(&question.answer(&self.session)?, "");
         Ok(())
     }
 
