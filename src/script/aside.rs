@@ -10,11 +10,16 @@ impl Session {
         let number = self.next_cell();
         let result = self.eval(code, origin);
         if self.next_cell() == number {
-            self.inputs.push(code.to_owned().into());
-            self.results.push(rhai::Dynamic::UNIT);
-            self.define_results();
+            self.pass_cell(code);
         }
         result
+    }
+
+    /// A cell that runs no code, and has no result, takes its number.
+    pub fn pass_cell(&mut self, code: &str) {
+        self.inputs.push(code.to_owned().into());
+        self.results.push(rhai::Dynamic::UNIT);
+        self.define_results();
     }
 
     /// Runs code that is no cell: it sees and changes the same variables, but takes no number and leaves `ans` alone.
