@@ -14,6 +14,8 @@ mod parity;
 mod reference;
 mod repl;
 mod safety;
+mod screen;
 mod scripts;
+mod settings;
 mod structure;
 mod tokens;
