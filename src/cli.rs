@@ -207,8 +207,11 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
         }
         KernelCommand::Install(at) => {
             // Without a choice the kernel's own environment decides when it starts.
-            let model = (common.model != DEFAULT_MODEL).then_some(common.model.as_str());
-            let folder = install::install(&at.place(), &at.name, model)?;
+            let model = Some(&common.model).filter(|model| *model != DEFAULT_MODEL);
+            // A notebook may lie elsewhere, and a wrong name is better told now.
+            let model = model.map(|model| Hub::from_env()?.lasting_name(model)).transpose();
+            let model = model.map_err(Failure::Usage)?;
+            let folder = install::install(&at.place(), &at.name, model.as_deref())?;
             terminal.write(&format!("installed the kernel `{}` in {}\n", at.name, folder.display()));
         }
         KernelCommand::Uninstall(at) => {
@@ -299,4 +302,22 @@ fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     terminal.show(&Output::Table(comparison.skipped_table()), "");
     terminal.show(&Output::Table(comparison.table()), "");
     Ok(comparison.verdict()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_request_to_stop_is_told_what_runs() {
+        let told = |running: &[&str]| {
+            still_running(&running.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            told(&["[2]:1", "generating"]),
+            "\nstill stopping: generating, in [2]:1, has not come back\n"
+        );
+        assert_eq!(told(&["[2]:1"]), "\nstill stopping: a call in [2]:1 has not come back\n");
+        assert_eq!(told(&[]), "");
+    }
 }

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::kernel::install::Place;
+use crate::kernel::install::{self, Place};
 use crate::model::precision::Precision;
 use crate::repl::{Background, Keys};
 use crate::script::{Allowed, Settings, limits};
@@ -226,7 +226,7 @@ pub struct KernelPlace {
     #[arg(long)]
     sys_prefix: bool,
     /// What Jupyter calls the kernel
-    #[arg(long, value_name = "NAME", default_value = "tokenscope")]
+    #[arg(long, value_name = "NAME", default_value = install::NAME)]
     pub name: String,
 }
 
