@@ -29,9 +29,11 @@ fn what_rounding_costs_is_printed_for_every_precision() {
 
 #[test]
 fn a_rounded_model_says_so() {
-    let code = "print(model().precision); print(next_probs(\"Once upon a\").top(1)[0].token)";
-    assert_eq!(shown(&["--precision", "int8", "eval", code]), "int8\n time\n");
-    assert_eq!(shown(&["eval", code]), "f32\n time\n");
+    for precision in ["f32", "bf16", "int8"] {
+        let said = shown(&["--precision", precision, "eval", "print(model().precision)"]);
+        assert_eq!(said, format!("{precision}\n"));
+    }
+    assert_eq!(shown(&["eval", "print(model().precision)"]), "f32\n");
 }
 
 #[test]
