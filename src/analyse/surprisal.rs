@@ -148,7 +148,6 @@ impl Surprisal {
 
     /// The text itself, each token shaded by its surprisal.
     pub fn shaded(&self) -> ShadedText {
-        let largest = self.predicted().map(|prediction| prediction.bits).fold(0.0, f64::max);
         let piece = |(label, prediction): (String, Option<&Prediction>)| Piece {
             detail: match prediction {
                 None => format!("{label}: not predicted"),
@@ -163,13 +162,8 @@ impl Surprisal {
             label,
             value: prediction.map(|prediction| prediction.bits),
         };
-        ShadedText {
-            title: format!("Surprisal of {} tokens", self.tokens.len()),
-            unit: "surprisal in bits".to_owned(),
-            // Common texts share a scale, so that two of them can be compared.
-            most: largest.max(16.0),
-            pieces: self.rows().map(piece).collect(),
-        }
+        let title = format!("Surprisal of {} tokens", self.tokens.len());
+        ShadedText::of_surprisal(title, self.rows().map(piece).collect())
     }
 
     pub fn chart(&self) -> Chart {

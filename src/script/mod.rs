@@ -19,11 +19,14 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, Engine, Scope};
 
+use crate::analyse::next_token::NextToken;
+use crate::analyse::stepper::Stepper;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::render::Output;
+use crate::tokenizer::Tokens;
 pub use completeness::{Completeness, completeness};
 use report::{Known, Report, Sources};
 pub use state::Sink;
@@ -156,6 +159,30 @@ impl Session {
         self.functions = functions;
         let value = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &program);
         value.map_err(|error| Box::new(self.report(*error, origin)))
+    }
+
+    /// A text to be continued by hand: a stepper as it is, or a new one after a text, `Tokens` or a generation.
+    pub fn stepper(&self, value: Dynamic) -> Result<Stepper> {
+        self.state.begin();
+        if let Some(stepper) = value.read_lock::<Stepper>() {
+            return Ok(stepper.clone());
+        }
+        let text = bindings::convert::tokens(&self.state, value, "step")?;
+        Stepper::new(text, Default::default(), |tokens| self.state.next(tokens))
+    }
+
+    /// What follows a text.
+    pub fn next(&self, tokens: &Tokens) -> Result<NextToken> {
+        self.state.begin();
+        self.state.next(tokens)
+    }
+
+    /// Keeps what came of something that is no code as the result of a cell. Returns it as it is to be shown.
+    pub fn keep(&mut self, input: &str, value: Dynamic) -> Option<Output> {
+        self.inputs.push(input.to_owned().into());
+        self.results.push(value.clone());
+        self.define_results();
+        show::output(&value)
     }
 
     /// The number of the next cell.

@@ -1,6 +1,9 @@
 //! Rules that see only one row of logits. Each leaves at least `least` tokens; a token that is excluded has -∞.
 
+use std::cmp::Ordering;
+
 use super::context::log_softmax;
+use crate::distribution::highest;
 
 /// Divides all logits: below 1 sharpens, above 1 flattens (Ackley, Hinton & Sejnowski 1985). Above 0.
 pub fn scale(logits: &mut [f32], temperature: f32) {
@@ -18,18 +21,45 @@ pub fn keep_top_k(logits: &mut [f32], k: usize, least: usize) {
 }
 
 /// Keeps the likeliest tokens that together have at least the probability p (Holtzman et al. 2020): the least
-/// likely ones are left out while their sum, in `f32`, stays at or below 1 - p. Above 0, at most 1.
+/// likely ones are left out while their sum, rounded to `f32` as torch rounds it, stays at or below 1 - p. Above 0, at
+/// most 1.
 ///
 /// Of equal tokens at the limit those with the lower ids are left out first, as a stable sort orders them.
 pub fn keep_top_p(logits: &mut [f32], p: f64, least: usize) {
     let limit = (1.0 - p) as f32;
     let probabilities = softmax(logits);
-    let keys = ascending(logits);
-    let others = keys.len().saturating_sub(least.max(1));
-    let mut sum = 0.0f32;
-    for id in keys.into_iter().take(others) {
-        sum += probabilities[id];
-        if sum > limit {
+    let mut others = logits.iter().filter(|logit| logit.is_finite()).count().saturating_sub(least.max(1));
+    // Only the class of tokens in which the sum passes the limit has to be sorted. Classes are those of an eighth
+    // between two powers of two, likelier from one to the next; -∞ is with the least likely.
+    let class = |p: f32| (p.to_bits() >> 20) as usize;
+    let mut classes = vec![(0, 0.0f64); class(1.0) + 1];
+    for (_, p) in logits.iter().zip(&probabilities).filter(|(logit, _)| logit.is_finite()) {
+        let (count, mass) = &mut classes[class(*p)];
+        *count += 1;
+        *mass += f64::from(*p);
+    }
+    let mut sum = 0.0;
+    let passed = classes.iter().position(|(count, mass)| {
+        let is_left_out = *count <= others && (sum + mass) as f32 <= limit;
+        if is_left_out {
+            sum += mass;
+            others -= count;
+        }
+        !is_left_out
+    });
+    let passed = passed.unwrap_or(classes.len());
+    let mut border = Vec::new();
+    for (id, p) in probabilities.iter().enumerate() {
+        match class(*p).cmp(&passed) {
+            Ordering::Less => logits[id] = f32::NEG_INFINITY,
+            Ordering::Equal if logits[id].is_finite() => border.push(id),
+            _ => {}
+        }
+    }
+    border.sort_unstable_by(|a, b| logits[*a].total_cmp(&logits[*b]).then(a.cmp(b)));
+    for id in border.into_iter().take(others) {
+        sum += f64::from(probabilities[id]);
+        if sum as f32 > limit {
             break;
         }
         logits[id] = f32::NEG_INFINITY;
@@ -53,10 +83,10 @@ pub fn keep_typical(logits: &mut [f32], mass: f64, least: usize) {
     let distance: Vec<f32> = log_probabilities.iter().map(|log| (-log - entropy).abs()).collect();
     let order = ascending(&distance);
     let mass = mass as f32;
-    let mut sum = 0.0f32;
+    let mut sum = 0.0f64;
     let reached = order.iter().position(|id| {
-        sum += log_probabilities[*id].exp();
-        sum >= mass
+        sum += f64::from(log_probabilities[*id].exp());
+        sum as f32 >= mass
     });
     let last = reached.unwrap_or(order.len() - 1).max(least - 1).min(order.len() - 1);
     let limit = distance[order[last]];
@@ -92,9 +122,7 @@ fn exclude_unlikely(logits: &mut [f32], probabilities: &[f32], limit: f32, least
 
 /// The value of rank n, or the lowest if there are fewer.
 fn nth_highest(logits: &[f32], n: usize) -> f32 {
-    let mut values = logits.to_vec();
-    let index = n.clamp(1, values.len()) - 1;
-    *values.select_nth_unstable_by(index, |a, b| b.total_cmp(a)).1
+    highest(logits, n.max(1)).last().map_or(f32::NEG_INFINITY, |id| logits[*id as usize])
 }
 
 /// The indices of all finite values, the lowest value first, equal ones in their order.
@@ -113,7 +141,9 @@ fn ascending(values: &[f32]) -> Vec<usize> {
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut row: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    // Most of a row that was cut is excluded.
+    let exp = |logit: &f32| if *logit > f32::NEG_INFINITY { (logit - highest).exp() } else { 0.0 };
+    let mut row: Vec<f32> = logits.iter().map(exp).collect();
     let total = row.iter().map(|p| f64::from(*p)).sum::<f64>() as f32;
     row.iter_mut().for_each(|p| *p /= total);
     row
