@@ -133,6 +133,7 @@ fn chart() -> Chart {
 }
 
 fn session() -> Session {
-    let settings = script::Settings { model: "pocket".into(), hub: None, out: ".".into() };
+    let settings =
+        script::Settings { model: "pocket".into(), hub: None, out: ".".into(), allowed: Default::default() };
     Session::new(settings, Interrupt::default(), Box::new(|_| ()))
 }

@@ -1,160 +1,29 @@
 //! The command line: what to run, with which model, and with which exit code it ends.
 
-use std::io::{IsTerminal, Read};
-use std::path::{Path, PathBuf};
+mod arguments;
+mod scripts;
+
+use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::Parser;
 
 use crate::check;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::export::{self, Format};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::kernel;
-use crate::kernel::install::{self, Place};
+use crate::kernel::install;
 use crate::model;
 use crate::render::Output;
 use crate::repl;
-use crate::script::cells::{Cell, Kind};
 use crate::script::report::Report;
-use crate::script::{Event, Origin, Session, Settings, Unit, registry};
-use crate::terminal::{self, Colour, Terminal};
-
-/// Needs no download.
-const DEFAULT_MODEL: &str = "pocket";
-
-/// Watch a GPT-2 language model write, one token at a time.
-///
-/// Without a command it opens the REPL; with a script on standard input it runs that.
-#[derive(Parser)]
-#[command(name = "tokenscope", version, max_term_width = 100)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Option<Command>,
-    /// A script to run before the REPL opens
-    #[arg(short, long, value_name = "FILE")]
-    interactive: Option<PathBuf>,
-    #[command(flatten)]
-    common: Common,
-}
-
-#[derive(Args)]
-struct Common {
-    /// The model to ask: `pocket` (built in), `gpt2`, another name from `tokenscope models`, `owner/name[@revision]`
-    /// of the Hugging Face hub, or a folder
-    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = DEFAULT_MODEL, value_name = "NAME")]
-    model: String,
-    /// Where charts and other files that scripts write go
-    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
-    out: PathBuf,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
-    color: Colour,
-    /// How many threads compute; one for each core if not given [env: RAYON_NUM_THREADS]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run scripts, one after the other in one session
-    Run {
-        /// Scripts (`.rhai`) or notebooks (`.ipynb`); `-` is standard input
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Leave out the code of a script that has prose, and show only what it gives
-        #[arg(long)]
-        no_code: bool,
-    },
-    /// Run a line of code
-    Eval {
-        #[arg(value_name = "CODE", allow_hyphen_values = true)]
-        code: String,
-    },
-    /// List the models: which are known, which are on this machine, where, and how large
-    Models {
-        #[command(subcommand)]
-        command: Option<ModelsCommand>,
-    },
-    /// Compare the model with what the published GPT-2 is known to answer
-    ///
-    /// Ends with 0 if all facts agree, with 1 if some do not, and with 2 if nothing is known about such a model.
-    Check,
-    /// Run a lesson or a notebook, and write it with what its cells give into the folder of `--out`
-    Export {
-        /// A script (`.rhai`) or a notebook (`.ipynb`)
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// What it becomes; a script is written without being run
-        #[arg(long, value_enum, value_name = "FORMAT")]
-        to: ExportFormat,
-    },
-    /// A kernel for Jupyter: install it, remove it, or run it
-    Kernel {
-        #[command(subcommand)]
-        command: KernelCommand,
-    },
-    /// Print the reference of everything that a script can call, in Markdown
-    Doc,
-}
-
-#[derive(Subcommand)]
-enum ModelsCommand {
-    /// Download a model, so that it can be used without a network
-    Pull {
-        #[arg(value_name = "NAME")]
-        name: String,
-    },
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum ExportFormat {
-    Ipynb,
-    Html,
-    Md,
-    Rhai,
-}
-
-#[derive(Subcommand)]
-enum KernelCommand {
-    /// Tell Jupyter of this program; with `--model`, kernels start with that model
-    Install(KernelPlace),
-    /// Make Jupyter forget it
-    Uninstall(KernelPlace),
-    /// Serve a client; Jupyter calls this
-    Run {
-        /// The file in which the client says where it listens
-        #[arg(long, value_name = "FILE")]
-        connection_file: PathBuf,
-    },
-}
-
-#[derive(Args)]
-struct KernelPlace {
-    /// For you alone; this is what happens without another choice
-    #[arg(long, conflicts_with_all = ["prefix", "sys_prefix"])]
-    user: bool,
-    /// Below this folder, in `share/jupyter/kernels`
-    #[arg(long, value_name = "DIR", conflicts_with = "sys_prefix")]
-    prefix: Option<PathBuf>,
-    /// In the active Python environment
-    #[arg(long)]
-    sys_prefix: bool,
-    /// What Jupyter calls the kernel
-    #[arg(long, value_name = "NAME", default_value = "tokenscope")]
-    name: String,
-}
-
-impl KernelPlace {
-    fn place(&self) -> Place {
-        match (&self.prefix, self.sys_prefix) {
-            (Some(prefix), _) => Place::Prefix(prefix.clone()),
-            (None, true) => Place::Environment,
-            (None, false) => Place::User,
-        }
-    }
-}
+use crate::script::{Event, Origin, Session, Unit, registry};
+use crate::terminal::{self, Terminal};
+use arguments::{Cli, Command, Common, DEFAULT_MODEL, ExportFormat, KernelCommand, ModelsCommand};
+use scripts::{read, run_cell, run_files};
 
 /// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
 const FAILED: u8 = 1;
@@ -281,10 +150,7 @@ fn run_export(file: &Path, to: ExportFormat, common: &Common, terminal: &Termina
     }
     let written = match format {
         Format::Script => export::script(cells.iter()),
-        format => {
-            let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-            export::write(&export::run(cells, &name, settings, interrupt())?, format, &title)
-        }
+        format => export::write(&export::run(cells, &name, common.settings(), interrupt())?, format, &title),
     };
     crate::render::write(&path, written.as_bytes())?;
     terminal.write(&format!("wrote {}\n", path.display()));
@@ -295,7 +161,7 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
     match command {
         KernelCommand::Run { connection_file } => {
             terminal::output_folder(&common.out)?;
-            kernel::run(&connection_file, &common.model, common.out.clone())?;
+            kernel::run(&connection_file, common.settings())?;
         }
         KernelCommand::Install(at) => {
             // Without a choice the kernel's own environment decides when it starts.
@@ -314,8 +180,7 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 /// A session that Ctrl-C interrupts.
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
-    let settings = Settings { model: common.model.clone(), hub: None, out: common.out.clone() };
-    Ok(Session::new(settings, interrupt(), terminal.sink()))
+    Ok(Session::new(common.settings(), interrupt(), terminal.sink()))
 }
 
 /// What Ctrl-C requests.
@@ -349,67 +214,4 @@ fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     terminal.show(&Output::Table(comparison.skipped_table()), "");
     terminal.show(&Output::Table(comparison.table()), "");
     Ok(comparison.verdict()?)
-}
-
-fn run_files(files: &[PathBuf], no_code: bool, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
-    let scripts: Vec<(String, String)> =
-        files.iter().map(|file| read(file)).collect::<Result<_>>().map_err(Failure::Usage)?;
-    let mut session = session(common, terminal)?;
-    for (name, text) in scripts {
-        let stem = Path::new(&name).file_stem().map_or("chart".into(), |stem| stem.to_string_lossy());
-        terminal.name_charts(if name == "<stdin>" { "chart" } else { &stem });
-        let cells = export::read(Path::new(&name), &text).map_err(Failure::Usage)?;
-        let show_code = !no_code && cells.iter().any(|cell| cell.kind == Kind::Markdown);
-        for cell in &cells {
-            run_part(&mut session, cell, &name, show_code, terminal)?;
-        }
-    }
-    Ok(())
-}
-
-/// A script by its path; its name is what errors show.
-fn read(path: &Path) -> Result<(String, String)> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map_err(Error::io("read", "<stdin>"))?;
-        return Ok(("<stdin>".to_owned(), text));
-    }
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    Ok((path.display().to_string(), text))
-}
-
-fn run_part(
-    session: &mut Session,
-    cell: &Cell,
-    name: &str,
-    show_code: bool,
-    terminal: &Terminal,
-) -> Result<(), Failure> {
-    match cell.kind {
-        Kind::Markdown => {
-            terminal.start_line();
-            terminal.show(&Output::Markdown(cell.source.clone()), "");
-            terminal.write("\n");
-            Ok(())
-        }
-        Kind::Code => {
-            if show_code {
-                terminal.write(&repl::highlighted(&cell.source, terminal.style().colour));
-            }
-            let result =
-                run_cell(session, &cell.source, &Origin { name: name.to_owned(), line: cell.line }, terminal);
-            if show_code {
-                terminal.write("\n");
-            }
-            result
-        }
-    }
-}
-
-fn run_cell(session: &mut Session, code: &str, origin: &Origin, terminal: &Terminal) -> Result<(), Failure> {
-    if let Some(output) = session.eval(code, origin)? {
-        terminal.show(&output, "");
-    }
-    terminal.start_line();
-    Ok(())
 }

@@ -2,9 +2,9 @@
 //!
 //! Every message names the fact, the value and the bound; [`Error::hint`] says what to try.
 
-use std::path::PathBuf;
+mod hint;
 
-use crate::suggest::did_you_mean;
+use std::path::PathBuf;
 
 /// The result of everything in tokenscope that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -100,6 +100,22 @@ pub enum Error {
 
     #[error("`{name}` lies outside the output folder")]
     OutsideOutputFolder { name: String },
+
+    #[error("`{}` lies outside the folders that may be read", path.display())]
+    NotAllowedToRead { path: PathBuf },
+
+    #[error("`{}` is no file", path.display())]
+    NoFile { path: PathBuf },
+
+    #[error("`{}` has {bytes} bytes, but at most {limit} are read", path.display())]
+    FileTooLarge { path: PathBuf, bytes: u64, limit: u64 },
+
+    #[error("`{}` is no text in UTF-8: byte {at} belongs to no character", path.display())]
+    NoText { path: PathBuf, at: usize },
+
+    /// The heap beside models.
+    #[error("the values take {}, but may take at most {}", gigabytes(*taken), gigabytes(*limit))]
+    TooMuchMemory { taken: usize, limit: usize },
 
     #[error("cannot use the tokenizer `{}`: {reason}", path.display())]
     BrokenTokenizer { path: PathBuf, reason: String },
@@ -270,150 +286,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do about it, where there is something to say.
-    pub fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Error::IdOutsideVocabulary { size, .. } => format!("ids run from 0 to {}", size - 1),
-            Error::IndexOutOfRange { .. } => {
-                "positions count from 0, or from the end: -1 is the last".to_owned()
-            }
-            Error::NothingPredicted { .. } => {
-                "with `#{ start: true }` the text is read after `<|endoftext|>`".to_owned()
-            }
-            Error::NoSuchPart { what, count, .. } => {
-                format!("each {what} has a number from 0 to {}", count.saturating_sub(1))
-            }
-            Error::NotOneToken { .. } => {
-                "most words are one token only with the space before them; `tokenize` shows how it splits"
-                    .to_owned()
-            }
-            Error::NoSuchHelp { name, known } => did_you_mean(name, known.iter().map(String::as_str))
-                .unwrap_or_else(|| "`help()` lists what there is".to_owned()),
-            Error::UnknownCommand { name, known } => did_you_mean(name, known.iter().copied())
-                .map_or("`:help` lists the commands".to_owned(), |near| near.replacen('`', "`:", 1)),
-            Error::BadCommand { command, .. } => format!("`:help {command}` says how it is used"),
-            Error::EmptyPrompt => "`\"<|endoftext|>\"` stands for the start of a text".to_owned(),
-            Error::PromptTooLong { limit, .. } => {
-                format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
-            }
-            Error::BadLogit { .. } => {
-                "the model's weights may be damaged: delete its files and fetch them again".to_owned()
-            }
-            Error::UnknownOption { name, known } => {
-                let all = format!("the options are {}", code_list(known));
-                did_you_mean(name, known.iter().copied()).map_or(all.clone(), |near| format!("{near} {all}"))
-            }
-            Error::OptionOutOfRange { name: "temperature", .. } => {
-                "near 0 only the likeliest token is left: without sampling options it is always taken"
-                    .to_owned()
-            }
-            Error::OptionOutOfRange { name: "top_p", .. } => {
-                "1 keeps every token; 0.9 keeps the likeliest tokens that make up 90 %".to_owned()
-            }
-            Error::WrongArgument { function: "+", .. } => {
-                "`tokens.text + \"…\"` is a longer text, `tokens + tokenize(\"…\")` longer tokens".to_owned()
-            }
-            Error::OptionNeedsOther { name, other } => format!("add `{other}`, or leave `{name}` out"),
-            Error::OptionsClash { name, other, .. } => format!("leave `{name}` or `{other}` out"),
-            Error::WrongFormat { formats, .. } => format!("the name may end in {formats}"),
-            Error::OutsideOutputFolder { .. } => {
-                "give a plain file name; `--out DIR` chooses the folder".to_owned()
-            }
-            Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
-            Error::BrokenTokenizer { .. } => {
-                "fetch the file again; a GPT-2 tokenizer is `tokenizer.json`, or `vocab.json` with `merges.txt`"
-                    .to_owned()
-            }
-            Error::BrokenConfig { .. } => {
-                "it must be the `config.json` of a GPT-2 model: correct the value, or fetch the file again".to_owned()
-            }
-            Error::UnsupportedDtype { .. } => {
-                "in Python, `from_pretrained(…).float().save_pretrained(folder)` writes F32".to_owned()
-            }
-            Error::BrokenWeights { .. } => {
-                "the file may be incomplete: delete it and fetch it again".to_owned()
-            }
-            Error::MissingTensor { .. } | Error::WrongShape { .. } => {
-                "`config.json` and the weights must belong to the same GPT-2 model".to_owned()
-            }
-            Error::UnknownModel { suggestion, .. } => match suggestion {
-                Some(suggestion) => {
-                    format!("{suggestion} `tokenscope models` lists the names; a folder works too")
-                }
-                None => "`tokenscope models` lists the names; a folder or `owner/name` works too".into(),
-            },
-            Error::BadModelName { .. } => {
-                "a model is a known name, `owner/name`, either with `@revision`, or a folder".into()
-            }
-            Error::NoSuchFolder { .. } => {
-                "the folder must hold `config.json`, `model.safetensors` and `tokenizer.json`".into()
-            }
-            Error::MissingModelFile { .. } => {
-                "a model is `config.json`, weights as safetensors, and `tokenizer.json` \
-                 or `vocab.json` with `merges.txt`"
-                    .into()
-            }
-            Error::OnlyPytorchWeights { .. } => {
-                "in Python, `from_pretrained(…).save_pretrained(folder)` writes safetensors; \
-                 then name that folder"
-                    .into()
-            }
-            Error::NotGpt2 { .. } => "`tokenscope models` lists some that can".into(),
-            Error::BadSetting { variable, .. } => format!("correct or unset `{variable}`"),
-            Error::NotCached { .. } => {
-                "unset `HF_HUB_OFFLINE` to download it once; `pocket` is built in and needs no network".into()
-            }
-            Error::NotOnHub { with_token: false, .. } => {
-                "check the name; if the model is private, set `HF_TOKEN`".into()
-            }
-            Error::NotOnHub { with_token: true, .. } => {
-                "check the name, and that your token may see the model if it is private".into()
-            }
-            Error::Refused { with_token: false, .. } => {
-                "the name may be wrong, or the model private or gated: for those set `HF_TOKEN`".into()
-            }
-            Error::Refused { endpoint, repository, with_token: true, .. } => {
-                format!("check `HF_TOKEN`; a gated model's terms are accepted at {endpoint}/{repository}")
-            }
-            Error::ServerTrouble { status: 429, .. } => {
-                "the server limits how often it is asked: wait some minutes and try again".into()
-            }
-            Error::ServerTrouble { status: 500.., .. } => {
-                "the trouble is the server's: try again later".into()
-            }
-            Error::Unreachable { .. } => "is there a connection? `pocket` is built in and needs none".into(),
-            Error::Cut { .. } | Error::Stalled { .. } => {
-                "try again: the download continues where it stopped".into()
-            }
-            Error::Damaged { .. } => "fetch the file again: a damaged download is not kept".into(),
-            Error::NotAHub { .. } => "check `HF_ENDPOINT`; a login page may also be in the way".into(),
-            Error::ChangedMeanwhile { .. } => "try again to get the new version".into(),
-            Error::NothingPublished { .. } => {
-                "the outputs of `gpt2` and `distilgpt2` are known: `tokenscope check --model gpt2`, or name a folder \
-                 that holds them"
-                    .into()
-            }
-            Error::PublishedDiffers { .. } => {
-                "are these the published weights? a model that was trained further answers otherwise".into()
-            }
-            Error::WouldOverwrite { .. } => "name another folder with `--out DIR`".into(),
-            Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
-            Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
-            Error::NoEnvironment => {
-                "activate one, or say where with `--prefix DIR`; `--user` installs for you alone".into()
-            }
-            Error::ChartEmpty { .. } => "give it one bar for each token to show".into(),
-            Error::ChartCrowded { limit, .. } => {
-                format!("show only the likeliest, at most {limit}; a table holds any number")
-            }
-            Error::ChartValue { .. } => "a bar shows a probability: 0.25 is 25 %".into(),
-            Error::HeatMapSize { .. } => "`tokenize(text).slice(0, 60)` is a part of a text".into(),
-            Error::ChartScale { .. } => "1 is 800 pixels wide, 2 is 1600".into(),
-            _ => return None,
-        };
-        Some(hint)
-    }
-
     /// For `map_err` after an operation on `path`: `Error::io("read", &path)`.
     pub fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.into();
@@ -424,4 +296,9 @@ impl Error {
 /// `a`, `b`, `c`
 pub fn code_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `4.2 GB`
+fn gigabytes(bytes: usize) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
 }

@@ -18,6 +18,7 @@ pub mod generate;
 pub mod hub;
 pub mod interrupt;
 pub mod kernel;
+pub mod memory;
 pub mod model;
 pub mod render;
 pub mod repl;

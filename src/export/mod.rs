@@ -111,7 +111,8 @@ mod tests {
         x + 1\n\n// %% [markdown]\n// * an item\n//   that goes on\n";
 
     fn run_lesson() -> Vec<Shown> {
-        let settings = Settings { model: "pocket".to_owned(), hub: None, out: ".".into() };
+        let settings =
+            Settings { model: "pocket".to_owned(), hub: None, out: ".".into(), allowed: Default::default() };
         run(cells::parse(LESSON), "lesson", settings, Interrupt::default()).unwrap()
     }
 

@@ -18,7 +18,7 @@ mod shell;
 mod socket;
 pub mod zmtp;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -28,6 +28,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
+use crate::script::Settings;
 use connection::Connection;
 use message::{Request, Wire};
 use socket::{Peer, Subscribers};
@@ -60,7 +61,7 @@ enum Work {
 }
 
 /// Serves clients until one of them, or the end of the parent process, ends it.
-pub fn run(connection_file: &Path, model: &str, out: PathBuf) -> Result<()> {
+pub fn run(connection_file: &Path, settings: Settings) -> Result<()> {
     let connection = Connection::read(connection_file)?;
     let (shell, requests) = mpsc::channel();
     let (end, ended) = mpsc::channel();
@@ -74,12 +75,12 @@ pub fn run(connection_file: &Path, model: &str, out: PathBuf) -> Result<()> {
     });
     listen(&kernel, &connection)?;
     watch_parent(&kernel);
-    let (model, serving) = (model.to_owned(), kernel.clone());
+    let serving = kernel.clone();
     let (finished, wait) = mpsc::channel();
     let session = thread::Builder::new().stack_size(STACK).spawn(move || {
         // If the session's thread dies, the kernel ends too, and the client can start another.
         let _ending = Ending(serving.end.clone());
-        shell::serve(&serving, &model, out, &requests);
+        shell::serve(&serving, settings, &requests);
         let _ = finished.send(());
     });
     session.map_err(Error::io("start a thread for", connection_file))?;

@@ -1,7 +1,6 @@
 //! The session's thread: takes the shell's requests one after the other.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -23,10 +22,9 @@ pub struct Shell {
     pub count: usize,
 }
 
-pub fn serve(kernel: &Arc<Kernel>, model: &str, out: PathBuf, requests: &Receiver<Work>) {
+pub fn serve(kernel: &Arc<Kernel>, settings: Settings, requests: &Receiver<Work>) {
     let listener = Rc::new(Listener::new(kernel.clone()));
     let hearing = listener.clone();
-    let settings = Settings { model: model.to_owned(), hub: None, out };
     let sink = Box::new(move |event| hearing.hear(event));
     let session = Session::new(settings, kernel.interrupt.clone(), sink);
     let mut shell = Shell { kernel: kernel.clone(), session, listener, history: History::open(), count: 0 };

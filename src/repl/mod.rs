@@ -68,6 +68,7 @@ pub fn run(session: Session, terminal: &Terminal, script: Option<&Path>) -> u8 {
     }
     let editor = Editor::new(history, terminal.style().colour);
     let (cells, prepared) = (Vec::new(), String::new());
+    session.trust(true);
     let mut repl = Repl { session, terminal: terminal.clone(), editor, cells, prepared, leaving: None };
     if let Some(script) = script {
         repl.settle(|repl| repl.run_script(script));
@@ -136,8 +137,15 @@ impl Repl {
         }
     }
 
-    /// Runs the cells of a script as cells of this session.
+    /// Runs the cells of a script as cells of this session. It was not typed here: it reads what it is allowed to.
     fn run_script(&mut self, path: &Path) -> Result<(), Trouble> {
+        self.session.trust(false);
+        let done = self.run_cells(path);
+        self.session.trust(true);
+        done
+    }
+
+    fn run_cells(&mut self, path: &Path) -> Result<(), Trouble> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
         for cell in crate::script::cells::parse(&text) {
             match cell.kind {

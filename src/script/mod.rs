@@ -4,8 +4,10 @@ mod aside;
 pub mod bindings;
 pub mod cells;
 mod completeness;
+mod files;
 mod findings;
 pub mod lexer;
+pub mod limits;
 pub mod registry;
 pub mod report;
 pub mod show;
@@ -28,6 +30,7 @@ use crate::model::Model;
 use crate::render::Output;
 use crate::tokenizer::Tokens;
 pub use completeness::{Completeness, completeness};
+pub use files::Allowed;
 use report::{Known, Report, Sources};
 pub use state::Sink;
 
@@ -70,6 +73,7 @@ pub struct Settings {
     pub hub: Option<Hub>,
     /// Files that scripts write lie below this folder.
     pub out: PathBuf,
+    pub allowed: Allowed,
 }
 
 /// An engine with its variables, functions, model and results.
@@ -108,8 +112,7 @@ const RESULTS: [&str; 4] = ["In", "Out", "ans", "_"];
 
 impl Session {
     pub fn new(settings: Settings, interrupt: Interrupt, sink: Sink) -> Session {
-        let Settings { model, hub, out } = settings;
-        let state = Rc::new(State::new(hub, model, out, interrupt, sink));
+        let state = Rc::new(State::new(settings, interrupt, sink));
         let mut session = Session {
             engine: engine(&state),
             scope: Scope::new(),
@@ -121,7 +124,7 @@ impl Session {
             results: vec![Dynamic::UNIT],
             inputs: vec![Dynamic::UNIT],
         };
-        session.define_results();
+        session.begin_results();
         session
     }
 
@@ -138,6 +141,7 @@ impl Session {
         if !value.is_unit() {
             *self.results.last_mut().expect("a result was just added") = value.clone();
             self.define_results();
+            self.scope.set_value("ans", value.clone());
         }
         Ok(shown(code, &value))
     }
@@ -247,6 +251,11 @@ impl Session {
         self.engine.map_type_name(value.type_name()).to_owned()
     }
 
+    /// Whether what runs from now on was typed by a person, and so may read the files below the working folder.
+    pub fn trust(&self, is_typed: bool) {
+        self.state.files.working_folder.set(is_typed);
+    }
+
     pub fn interrupt(&self) -> &Interrupt {
         &self.state.interrupt
     }
@@ -275,7 +284,7 @@ impl Session {
         self.written_in.clear();
         self.results.truncate(1);
         self.inputs.truncate(1);
-        self.define_results();
+        self.begin_results();
     }
 
     fn compile(&self, code: &str, origin: &Origin) -> Result<AST, Box<Report>> {
@@ -296,13 +305,32 @@ impl Session {
         Report::of_run(error, &origin.name, &self.sources, &Known { variables, functions })
     }
 
-    /// `In`, `Out`, and the last result as `ans` (and `_`, see [`underscore_to_ans`]).
+    /// `In` and `Out`, where only the last value may be new.
     fn define_results(&mut self) {
-        let last = self.results.iter().rev().find(|value| !value.is_unit()).cloned().unwrap_or(Dynamic::UNIT);
-        self.scope.set_value("In", rhai::Array::from(self.inputs.as_slice()));
-        self.scope.set_value("Out", rhai::Array::from(self.results.as_slice()));
-        self.scope.set_value("ans", last);
+        keep(&mut self.scope, "In", &self.inputs);
+        keep(&mut self.scope, "Out", &self.results);
     }
+
+    /// Nothing was computed yet.
+    fn begin_results(&mut self) {
+        self.define_results();
+        // The last result, also as `_`: see `underscore_to_ans`.
+        self.scope.set_value("ans", Dynamic::UNIT);
+    }
+}
+
+/// Makes a variable an array of these values. It is changed in place, because copying all of them would cost more with
+/// each cell; only where a script made something else of it is it made anew.
+fn keep(scope: &mut Scope, name: &str, values: &[Dynamic]) {
+    let Some((last, before)) = values.split_last() else { return };
+    if let Some(mut kept) = scope.get_mut(name).and_then(|kept| kept.write_lock::<rhai::Array>())
+        && kept.len() >= before.len()
+    {
+        kept.truncate(before.len());
+        kept.push(last.clone());
+        return;
+    }
+    scope.set_value(name, rhai::Array::from(values));
 }
 
 fn engine(state: &Rc<State>) -> Engine {
@@ -310,13 +338,7 @@ fn engine(state: &Rc<State>) -> Engine {
     engine.set_default_tag(state.tag());
     // A stranger's script must not read files as modules.
     engine.set_module_resolver(rhai::module_resolvers::DummyModuleResolver::new());
-    engine.set_max_call_levels(limits::CALLS).set_max_expr_depths(limits::DEPTH, limits::DEPTH);
-    engine
-        .set_max_string_size(limits::TEXT)
-        .set_max_array_size(limits::ITEMS)
-        .set_max_map_size(limits::ITEMS);
-    let interrupt = state.interrupt.clone();
-    engine.on_progress(move |_| interrupt.is_requested().then_some(Dynamic::UNIT));
+    limits::set(&mut engine, state);
     let printing = state.clone();
     engine.on_print(move |text| printing.output(Output::Stream(format!("{text}\n"))));
     let debugging = state.clone();
@@ -341,14 +363,6 @@ fn sleep(seconds: f64, interrupt: &Interrupt) {
     {
         std::thread::sleep(left.min(Duration::from_millis(20)));
     }
-}
-
-/// What a script may use up: far more than a lesson needs, less than would harm the machine.
-mod limits {
-    pub const CALLS: usize = 200;
-    pub const DEPTH: usize = 128;
-    pub const TEXT: usize = 64 << 20;
-    pub const ITEMS: usize = 1 << 20;
 }
 
 /// `_` is the last result, but no legal name: it becomes `ans`, which is.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
-use super::registry;
+use super::{limits, registry};
 use crate::error::{Error, code_list};
 use crate::suggest::did_you_mean;
 
@@ -54,7 +54,7 @@ impl Report {
             }
             _ => None,
         };
-        let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(..) if exit.is_none())
+        let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(token, _) if token.is_unit())
             || matches!(tokenscope_error(&error), Some(error) if matches!(*error, Error::Interrupted));
         let place = place(&source, position, sources);
         Report { message, place, calls, hint, interrupted, exit }
@@ -162,7 +162,9 @@ fn place(source: &str, position: Position, sources: &dyn Sources) -> Option<Plac
 /// The error of ours that a binding raised, if it was one.
 pub fn tokenscope_error(error: &EvalAltResult) -> Option<Rc<Error>> {
     match error.unwrap_inner() {
-        EvalAltResult::ErrorRuntime(value, _) => value.clone().try_cast::<Rc<Error>>(),
+        EvalAltResult::ErrorRuntime(value, _) | EvalAltResult::ErrorTerminated(value, _) => {
+            value.clone().try_cast::<Rc<Error>>()
+        }
         _ => None,
     }
 }
@@ -198,6 +200,7 @@ fn describe(error: &EvalAltResult, known: &Known) -> (String, Option<String>) {
             "the functions call each other too deeply".to_owned(),
             Some("does the recursion end? a loop needs no stack".to_owned()),
         ),
+        EvalAltResult::ErrorDataTooLarge(what, _) => too_large(what),
         EvalAltResult::ErrorRuntime(value, _) if value.is_string() => (value.to_string(), None),
         error => (lower_first(error.to_string()), None),
     }
@@ -206,6 +209,16 @@ fn describe(error: &EvalAltResult, known: &Known) -> (String, Option<String>) {
 fn out_of_range(index: i64, length: usize, what: &str) -> (String, Option<String>) {
     let hint = "positions count from 0, or from the end: -1 is the last";
     (format!("the index is {index}, but there are {length} {what}"), Some(hint.to_owned()))
+}
+
+/// The engine says which kind of value outgrew its limit.
+fn too_large(what: &str) -> (String, Option<String>) {
+    let message = match what {
+        what if what.contains("string") => format!("a text becomes longer than {} bytes", limits::TEXT),
+        what if what.contains("map") => format!("a map becomes larger than {} values", limits::ITEMS),
+        _ => format!("an array becomes larger than {} values", limits::ITEMS),
+    };
+    (message, Some("keep less of it at a time; does the loop end?".to_owned()))
 }
 
 /// The engine says `Unknown property 'idz' - a getter is not registered for type 'Tokens'`, or the same of a setter.

@@ -250,7 +250,7 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
 
 /// Writes a value into the output folder, in the form that the name's ending asks for.
 pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::PathBuf> {
-    let path = state.output_path(name)?;
+    let path = state.files.to_write(name)?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
     let wrong = |what, formats| move |_| Error::WrongFormat { what, name: name.to_owned(), formats };
     let as_table = || table(value, None).map_err(wrong("this value", "`.json`"));

@@ -1,12 +1,13 @@
 //! What the bindings of one session share: the model and what it has read, where output goes, who may interrupt.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 use rhai::{Dynamic, NativeCallContext};
 
-use super::Event;
+use super::files::Files;
+use super::limits::Memory;
+use super::{Event, Settings};
 use crate::analyse::next_token::NextToken;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub};
@@ -25,17 +26,26 @@ pub struct State {
     /// What is to be loaded when a model is first needed.
     model: RefCell<String>,
     context: RefCell<Option<Context>>,
-    out: PathBuf,
+    pub files: Files,
+    pub memory: Memory,
     sink: RefCell<Sink>,
     /// Whether this cell was interrupted and has handed out what there was.
     stopping: Cell<bool>,
 }
 
 impl State {
-    pub fn new(hub: Option<Hub>, model: String, out: PathBuf, interrupt: Interrupt, sink: Sink) -> State {
-        let (model, context, sink) = (RefCell::new(model), RefCell::new(None), RefCell::new(sink));
-        let hub = hub.map_or_else(OnceCell::new, OnceCell::from);
-        State { hub, interrupt, model, context, out, sink, stopping: Cell::new(false) }
+    pub fn new(settings: Settings, interrupt: Interrupt, sink: Sink) -> State {
+        let Settings { model, hub, out, allowed } = settings;
+        State {
+            hub: hub.map_or_else(OnceCell::new, OnceCell::from),
+            interrupt,
+            model: RefCell::new(model),
+            context: RefCell::new(None),
+            memory: Memory::new(allowed.memory),
+            files: Files::new(out, allowed),
+            sink: RefCell::new(sink),
+            stopping: Cell::new(false),
+        }
     }
 
     /// The session behind a call.
@@ -84,16 +94,20 @@ impl State {
             Some(source) => source,
             None => self.hub()?.resolve(name, &mut Downloads(self), &self.interrupt)?,
         };
-        let model = Model::load(name, &source)?;
-        *self.context.borrow_mut() = Some(Context::new(&model));
+        let model = self.memory.apart(|| {
+            let model = Model::load(name, &source)?;
+            *self.context.borrow_mut() = Some(Context::new(&model));
+            Ok::<Model, Error>(model)
+        })?;
         *self.model.borrow_mut() = name.to_owned();
         Ok(model)
     }
 
-    /// A cell begins: what was to stop is over.
+    /// A cell begins: what was to stop is over, and what it may take is measured anew.
     pub fn begin(&self) {
         self.interrupt.clear();
         self.stopping.set(false);
+        self.memory.begin();
     }
 
     /// An interrupted text is handed out as far as it goes. The cell may still use and show it, but the model reads
@@ -117,24 +131,6 @@ impl State {
         let distribution = self.with_context(|context| context.read(tokens.ids(), &self.interrupt))?;
         let tokenizer = Some(tokens.tokenizer().clone());
         Ok(NextToken { distribution, tokenizer, text: tokens.text(), rules: Vec::new() })
-    }
-
-    /// The place for a file that a script writes: a plain path below the output folder.
-    pub fn output_path(&self, name: &str) -> Result<PathBuf> {
-        let is_inside = |part: Component| matches!(part, Component::Normal(_) | Component::CurDir);
-        let path = Path::new(name);
-        if path.file_name().is_none() || !path.components().all(is_inside) {
-            return Err(Error::OutsideOutputFolder { name: name.to_owned() });
-        }
-        let path = self.out.join(path);
-        let folder = path.parent().unwrap_or(&self.out);
-        std::fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        // A link inside the folder may lead out of it.
-        let resolve = |path: &Path| path.canonicalize().map_err(Error::io("open", path));
-        if !resolve(folder)?.starts_with(resolve(&self.out)?) || path.is_symlink() {
-            return Err(Error::OutsideOutputFolder { name: name.to_owned() });
-        }
-        Ok(path)
     }
 }
 

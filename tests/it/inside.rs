@@ -278,7 +278,12 @@ fn the_examples_of_what_looks_inside_run_and_hold() {
     for binding in registry::bindings().iter().filter(|b| ["surprise", "inside", "parts"].contains(&b.topic))
     {
         for example in binding.examples() {
-            let settings = ScriptSettings { model: "pocket".into(), hub: None, out: out.path().to_owned() };
+            let settings = ScriptSettings {
+                model: "pocket".into(),
+                hub: None,
+                out: out.path().to_owned(),
+                allowed: Default::default(),
+            };
             let mut session = Session::new(settings, Interrupt::default(), Box::new(|_| {}));
             let origin = Origin { name: binding.name.clone(), line: 1 };
             let shown =

@@ -11,6 +11,7 @@ mod lessons;
 mod mirror;
 mod parity;
 mod repl;
+mod safety;
 mod scripts;
 mod structure;
 mod tokens;

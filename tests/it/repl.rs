@@ -13,7 +13,7 @@ const CTRL_C: char = 'c';
 const CTRL_D: char = 'd';
 
 /// A REPL with its own home, and the number of the cell that its prompt asks for.
-struct Repl {
+pub struct Repl {
     terminal: PtySession,
     home: tempfile::TempDir,
     /// Without cursor movement.
@@ -25,7 +25,7 @@ impl Repl {
         Repl::start_with(tempfile::tempdir().unwrap(), |_| {})
     }
 
-    fn start_with(home: tempfile::TempDir, set_up: impl FnOnce(&mut Command)) -> Repl {
+    pub fn start_with(home: tempfile::TempDir, set_up: impl FnOnce(&mut Command)) -> Repl {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
         let history = home.path().join("history");
         command
@@ -57,14 +57,14 @@ impl Repl {
 
     /// Waits for the prompt of a cell; answers what stood before it. A prompt is drawn again with each key: only
     /// the first time it follows the sequence that makes pasted text known as such.
-    fn prompt(&mut self, number: usize) -> String {
+    pub fn prompt(&mut self, number: usize) -> String {
         let before = if self.is_dumb { String::new() } else { self.expect("\x1b[?2004h") };
         let drawn = self.expect(&format!("[{number}]>"));
         format!("{before}{drawn}")
     }
 
     /// Waits for a text; answers what stood before it.
-    fn expect(&mut self, text: &str) -> String {
+    pub fn expect(&mut self, text: &str) -> String {
         self.terminal.exp_string(text).unwrap_or_else(|error| panic!("no `{text}`: {error}"))
     }
 
@@ -74,7 +74,7 @@ impl Repl {
     }
 
     /// Types a line and Enter.
-    fn line(&mut self, line: &str) {
+    pub fn line(&mut self, line: &str) {
         self.keys(&format!("{line}\r"));
     }
 
@@ -84,7 +84,7 @@ impl Repl {
     }
 
     /// Leaves, and answers the home with what was written into it.
-    fn leave(mut self, keys: &str) -> tempfile::TempDir {
+    pub fn leave(mut self, keys: &str) -> tempfile::TempDir {
         self.keys(keys);
         self.terminal.exp_eof().unwrap();
         let status = self.terminal.process().wait().unwrap();
@@ -465,6 +465,26 @@ fn a_script_runs_before_the_first_prompt_and_may_leave() {
     repl.line("exit(3)");
     repl.terminal.exp_eof().unwrap();
     assert!(matches!(repl.terminal.process().wait().unwrap(), WaitStatus::Exited(_, 3)));
+}
+
+#[test]
+fn what_is_typed_reads_the_working_folder_and_a_script_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::write(home.path().join("story.txt"), "Once upon a time").unwrap();
+    std::fs::write(home.path().join("stranger.rhai"), "read_text(\"story.txt\")").unwrap();
+    let mut repl = Repl::start_with(home, |command| {
+        command.env("NO_COLOR", "1");
+    });
+    repl.line("read_text(\"story.txt\")");
+    repl.expect("Out[1]: \"Once upon a time\"");
+    repl.prompt(2);
+    repl.line("read_text(\"/etc/hostname\")");
+    repl.expect("lies outside the folders that may be read");
+    repl.prompt(3);
+    repl.line(":run stranger.rhai");
+    repl.expect("lies outside the folders that may be read");
+    repl.prompt(4);
+    repl.leave(":q\r");
 }
 
 #[test]

@@ -323,7 +323,12 @@ fn tokens_are_a_list() {
 
 fn session(folder: &Path) -> Session {
     let hub = Hub::new(HubSettings::new(folder));
-    let settings = Settings { model: "pocket".to_owned(), hub: Some(hub), out: folder.to_owned() };
+    let settings = Settings {
+        model: "pocket".to_owned(),
+        hub: Some(hub),
+        out: folder.to_owned(),
+        allowed: Default::default(),
+    };
     Session::new(settings, Interrupt::default(), Box::new(|_| {}))
 }
 
@@ -347,6 +352,9 @@ fn results_are_kept_until_they_are_reset() {
     assert_eq!(cell(&mut session, "unknown"), "error: unknown variable `unknown`");
     assert_eq!(cell(&mut session, "In[1]"), "\"6 * 7\"");
     assert_eq!(cell(&mut session, "fn f() { 1 } f()"), "1");
+    // What a script makes of them holds until the next cell.
+    assert_eq!(cell(&mut session, "Out = (); In.push(1);"), "");
+    assert_eq!(cell(&mut session, "[Out[2], In[2], In.len()]"), "[43, \"_ + 1\", 10]");
     session.reset();
     assert_eq!(session.next_cell(), 1);
     assert_eq!(cell(&mut session, "x"), "error: unknown variable `x`");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom to the top: a module may name those of the lines above its own, and none beside it.
 const FLOORS: &[&[&str]] = &[
-    &["suggest"],
+    &["memory", "suggest"],
     &["error"],
     &["interrupt"],
     &["distribution", "hub", "render", "tokenizer"],
@@ -36,6 +36,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_transformers", &["model", "generate"]),
     ("clap", &["cli", "terminal"]),
     ("ctrlc", &["cli"]),
+    ("cap", &["memory"]),
     ("hmac", &["kernel"]),
     ("sha2", &["kernel"]),
     ("base64", &["kernel", "export"]),

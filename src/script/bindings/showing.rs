@@ -73,10 +73,11 @@ pub mod bindings {
         show::table_of_rows(&columns, &rows).map_err(raise)
     }
 
-    /// Saves a value in the output folder (`--out`) and returns the file's path. The name's ending says how: a chart
+    /// Saves a value in the output folder (`--out`), or below a folder that `--allow-write` names, and returns the
+    /// file's path. The name's ending says how: a chart
     /// as `.png` or `.svg`; a table, or a value that has one, as `.csv`, `.json` or `.md`; anything as `.json`.
     ///
-    /// Fails on a path that leads out of the folder, and on an ending that the value has no form for.
+    /// Fails on a path that leads out of these folders, and on an ending that the value has no form for.
     ///
     /// ```rhai
     /// save(next_probs("Once upon a time"), "next.csv")
@@ -85,6 +86,20 @@ pub mod bindings {
     pub fn save(context: NativeCallContext, value: Dynamic, name: &str) -> Answer<String> {
         let path = show::save(&State::of(&context), &value, name).map_err(raise)?;
         Ok(path.display().to_string())
+    }
+
+    /// The text of a file in UTF-8, of at most 16 MiB.
+    ///
+    /// A script may read only below the folders that `--allow-read DIR` names; what is typed into the REPL may read
+    /// below the working folder too. Links are followed before this is checked. Fails elsewhere, and on what is no
+    /// text.
+    ///
+    /// ```rhai
+    /// try { read_text("/etc/hostname") } catch (error) { print(error) }
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn read_text(context: NativeCallContext, path: &str) -> Answer<String> {
+        State::of(&context).files.read_text(path).map_err(raise)
     }
 
     /// Any value as one line of JSON, in full precision, for other programs.

@@ -1,0 +1,173 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::kernel::install::Place;
+use crate::script::{Allowed, Settings, limits};
+use crate::terminal::Colour;
+
+/// Needs no download.
+pub const DEFAULT_MODEL: &str = "pocket";
+
+/// Watch a GPT-2 language model write, one token at a time.
+///
+/// Without a command it opens the REPL; with a script on standard input it runs that.
+#[derive(Parser)]
+#[command(name = "tokenscope", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// A script to run before the REPL opens
+    #[arg(short, long, value_name = "FILE")]
+    pub interactive: Option<PathBuf>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+#[derive(Args)]
+pub struct Common {
+    /// The model to ask: `pocket` (built in), `gpt2`, another name from `tokenscope models`, `owner/name[@revision]`
+    /// of the Hugging Face hub, or a folder
+    #[arg(long, global = true, env = "TOKENSCOPE_MODEL", default_value = DEFAULT_MODEL, value_name = "NAME")]
+    pub model: String,
+    /// Where charts and other files that scripts write go
+    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
+    pub out: PathBuf,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Colour,
+    /// A folder whose files scripts may read with `read_text`; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub allow_read: Vec<PathBuf>,
+    /// A folder that scripts may write into, beside that of `--out`; may be given several times
+    #[arg(long, global = true, value_name = "DIR")]
+    pub allow_write: Vec<PathBuf>,
+    /// How much memory the values of a session may take, in GB, the model not counted
+    #[arg(long, global = true, value_name = "GB", default_value_t = DEFAULT_MEMORY, value_parser = memory)]
+    pub max_memory: f64,
+    /// How many threads compute; one for each core if not given [env: RAYON_NUM_THREADS]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// In GB.
+const DEFAULT_MEMORY: f64 = limits::MEMORY as f64 / 1e9;
+
+fn memory(text: &str) -> Result<f64, String> {
+    let gigabytes = text.parse().ok().filter(|gigabytes| (0.01..=1e6).contains(gigabytes));
+    gigabytes.ok_or_else(|| "it must be at least 0.01 and at most 1000000".to_owned())
+}
+
+impl Common {
+    /// How a session is set up.
+    pub fn settings(&self) -> Settings {
+        let allowed = Allowed {
+            read: self.allow_read.clone(),
+            write: self.allow_write.clone(),
+            memory: (self.max_memory * 1e9) as usize,
+        };
+        Settings { model: self.model.clone(), hub: None, out: self.out.clone(), allowed }
+    }
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run scripts, one after the other in one session
+    Run {
+        /// Scripts (`.rhai`) or notebooks (`.ipynb`); `-` is standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Leave out the code of a script that has prose, and show only what it gives
+        #[arg(long)]
+        no_code: bool,
+    },
+    /// Run a line of code
+    Eval {
+        #[arg(value_name = "CODE", allow_hyphen_values = true)]
+        code: String,
+    },
+    /// List the models: which are known, which are on this machine, where, and how large
+    Models {
+        #[command(subcommand)]
+        command: Option<ModelsCommand>,
+    },
+    /// Compare the model with what the published GPT-2 is known to answer
+    ///
+    /// Ends with 0 if all facts agree, with 1 if some do not, and with 2 if nothing is known about such a model.
+    Check,
+    /// Run a lesson or a notebook, and write it with what its cells give into the folder of `--out`
+    Export {
+        /// A script (`.rhai`) or a notebook (`.ipynb`)
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it becomes; a script is written without being run
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        to: ExportFormat,
+    },
+    /// A kernel for Jupyter: install it, remove it, or run it
+    Kernel {
+        #[command(subcommand)]
+        command: KernelCommand,
+    },
+    /// Print the reference of everything that a script can call, in Markdown
+    Doc,
+}
+
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// Download a model, so that it can be used without a network
+    Pull {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum ExportFormat {
+    Ipynb,
+    Html,
+    Md,
+    Rhai,
+}
+
+#[derive(Subcommand)]
+pub enum KernelCommand {
+    /// Tell Jupyter of this program; with `--model`, kernels start with that model
+    Install(KernelPlace),
+    /// Make Jupyter forget it
+    Uninstall(KernelPlace),
+    /// Serve a client; Jupyter calls this
+    Run {
+        /// The file in which the client says where it listens
+        #[arg(long, value_name = "FILE")]
+        connection_file: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub struct KernelPlace {
+    /// For you alone; this is what happens without another choice
+    #[arg(long, conflicts_with_all = ["prefix", "sys_prefix"])]
+    user: bool,
+    /// Below this folder, in `share/jupyter/kernels`
+    #[arg(long, value_name = "DIR", conflicts_with = "sys_prefix")]
+    prefix: Option<PathBuf>,
+    /// In the active Python environment
+    #[arg(long)]
+    sys_prefix: bool,
+    /// What Jupyter calls the kernel
+    #[arg(long, value_name = "NAME", default_value = "tokenscope")]
+    pub name: String,
+}
+
+impl KernelPlace {
+    pub fn place(&self) -> Place {
+        match (&self.prefix, self.sys_prefix) {
+            (Some(prefix), _) => Place::Prefix(prefix.clone()),
+            (None, true) => Place::Environment,
+            (None, false) => Place::User,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What a script may use up: far more than a lesson needs, less than would harm the machine.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine};
+
+use super::state::State;
+use crate::error::{Error, Result};
+use crate::memory;
+
+/// Calls of a script's functions inside each other.
+pub const CALLS: usize = 200;
+/// Brackets and blocks inside each other.
+pub const DEPTH: usize = 128;
+/// Bytes of a text, or of all texts in one array or map.
+pub const TEXT: usize = 64 << 20;
+/// Values in an array or a map, those inside it included.
+pub const ITEMS: usize = 1 << 20;
+/// Bytes of a file that is read.
+pub const FILE: u64 = 16 << 20;
+/// Bytes that a session's values take, unless asked otherwise.
+pub const MEMORY: usize = 4 << 30;
+
+/// Holds an engine to the limits, and stops it when its session is interrupted.
+pub fn set(engine: &mut Engine, state: &Rc<State>) {
+    engine.set_max_call_levels(CALLS).set_max_expr_depths(DEPTH, DEPTH);
+    engine.set_max_string_size(TEXT).set_max_array_size(ITEMS).set_max_map_size(ITEMS);
+    let state = state.clone();
+    engine.on_progress(move |_| match state.interrupt.is_requested() {
+        true => Some(Dynamic::UNIT),
+        false => state.memory.check().err().map(|error| Dynamic::from(Rc::new(error))),
+    });
+}
+
+/// How much memory a session's values take, and may take.
+pub struct Memory {
+    limit: usize,
+    /// What the program held without them: itself, and models.
+    base: Cell<usize>,
+    /// What it may hold while the current cell runs.
+    ceiling: Cell<usize>,
+}
+
+impl Memory {
+    pub fn new(limit: usize) -> Memory {
+        let base = memory::held();
+        Memory { limit, base: Cell::new(base), ceiling: Cell::new(base.saturating_add(limit)) }
+    }
+
+    /// A cell begins. Where the limit is passed already it gets a little more, so that it can let go of something.
+    pub fn begin(&self) {
+        let least = memory::held().saturating_add(self.limit / 16);
+        self.ceiling.set(self.base.get().saturating_add(self.limit).max(least));
+    }
+
+    /// Does something whose memory is no value's: loading a model.
+    pub fn apart<T>(&self, work: impl FnOnce() -> T) -> T {
+        let before = memory::held();
+        let done = work();
+        let after = memory::held();
+        for mark in [&self.base, &self.ceiling] {
+            mark.set((mark.get() + after).saturating_sub(before));
+        }
+        done
+    }
+
+    /// Fails where more is held than may be.
+    pub fn check(&self) -> Result<()> {
+        let held = memory::held();
+        match held > self.ceiling.get() {
+            true => {
+                Err(Error::TooMuchMemory { taken: held.saturating_sub(self.base.get()), limit: self.limit })
+            }
+            false => Ok(()),
+        }
+    }
+}
