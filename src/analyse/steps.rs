@@ -49,8 +49,8 @@ pub fn table(generation: &Generation) -> Table {
             Cell::from(index + 1),
             Cell::from(step.id),
             Cell::Text(label(&tokenizer.piece(step.id))),
-            Cell::Probability(f64::from(step.p)),
-            Cell::Probability(f64::from(step.processed)),
+            Cell::Probability(shortest(step.p)),
+            Cell::Probability(shortest(step.processed)),
             Cell::from(step.rank),
         ]
     };

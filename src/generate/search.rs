@@ -4,8 +4,9 @@
 //! nothing is normalised after them, and a finished text is ranked by its score over its length to a power.
 
 use super::options::Bound::{Any, AtLeast};
-use super::options::{Setting, Value, options};
+use super::options::{Options, Setting, Value, options};
 use super::plan::Plan;
+use super::processors::SamplingOptions;
 use super::processors::context::log_softmax;
 use super::tree::Tree;
 use super::{Generation, Step, Stopped};
@@ -62,7 +63,7 @@ pub struct Beams {
 
 impl BeamOptions {
     /// None if one text is written. Fails on options that contradict each other.
-    pub fn check(&self, is_sampling: bool) -> Result<Option<Beams>> {
+    pub fn check(&self, sampling: &SamplingOptions) -> Result<Option<Beams>> {
         let needs = |name| Err(Error::OptionNeedsOther { name, other: "num_beams" });
         let count = self.num_beams.unwrap_or(1);
         let returned = self.num_return_sequences.unwrap_or(1);
@@ -74,9 +75,9 @@ impl BeamOptions {
                 _ => Ok(None),
             };
         }
-        if is_sampling {
+        if let Some(other) = sampling.given().first() {
             let reason = "beam search draws no tokens";
-            return Err(Error::OptionsClash { name: "num_beams", other: "sampling options", reason });
+            return Err(Error::OptionsClash { name: "num_beams", other, reason });
         }
         if returned > count {
             return Err(Error::OptionOutOfRange {

@@ -12,6 +12,7 @@ mod hint;
 mod history;
 mod input;
 mod knowledge;
+mod step;
 
 use std::path::Path;
 

@@ -10,9 +10,7 @@ impl Session {
         let number = self.next_cell();
         let result = self.eval(code, origin);
         if self.next_cell() == number {
-            self.inputs.push(code.to_owned().into());
-            self.results.push(rhai::Dynamic::UNIT);
-            self.define_results();
+            self.keep_input(code);
         }
         result
     }

@@ -134,15 +134,9 @@ impl Session {
         self.state.begin();
         self.sources.add(origin, code);
         let ast = self.compile(code, origin)?;
-        self.inputs.push(code.to_owned().into());
-        self.results.push(Dynamic::UNIT);
-        self.define_results();
+        self.keep_input(code);
         let value = self.run(&ast, origin)?;
-        if !value.is_unit() {
-            *self.results.last_mut().expect("a result was just added") = value.clone();
-            self.define_results();
-            self.scope.set_value("ans", value.clone());
-        }
+        self.keep_result(&value);
         Ok(shown(code, &value))
     }
 
@@ -183,10 +177,24 @@ impl Session {
 
     /// Keeps what came of something that is no code as the result of a cell. Returns it as it is to be shown.
     pub fn keep(&mut self, input: &str, value: Dynamic) -> Option<Output> {
-        self.inputs.push(input.to_owned().into());
-        self.results.push(value.clone());
-        self.define_results();
+        self.keep_input(input);
+        self.keep_result(&value);
         show::output(&value)
+    }
+
+    /// A new cell, without a result so far.
+    fn keep_input(&mut self, input: &str) {
+        self.inputs.push(input.to_owned().into());
+        self.results.push(Dynamic::UNIT);
+        self.define_results();
+    }
+
+    fn keep_result(&mut self, value: &Dynamic) {
+        if !value.is_unit() {
+            *self.results.last_mut().expect("a result was just added") = value.clone();
+            self.define_results();
+            self.scope.set_value("ans", value.clone());
+        }
     }
 
     /// The number of the next cell.

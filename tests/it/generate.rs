@@ -199,9 +199,8 @@ fn numbers(json: &Json) -> Option<Vec<f32>> {
 
 /// transformers' biases stand under their ids, written as text.
 fn biases(json: &Json) -> Json {
-    let pair = |(ids, bias): (&String, &Json)| {
-        serde_json::json!([serde_json::from_str::<Json>(ids).unwrap(), bias])
-    };
+    let pair =
+        |(ids, bias): (&String, &Json)| serde_json::json!([serde_json::from_str::<Json>(ids).unwrap(), bias]);
     json.as_object().unwrap().iter().map(pair).collect()
 }
 
@@ -250,15 +249,23 @@ fn gives_the_vector(record: &Json) {
 /// At which lengths of the text the end is banned.
 fn bans_the_end_in_time(record: &Json) {
     let (params, expected) = (&record["params"], &record["expected"]);
-    let least = (params["prompt_len"].as_u64().unwrap() + params["min_new_tokens"].as_u64().unwrap()) as usize;
+    let least =
+        (params["prompt_len"].as_u64().unwrap() + params["min_new_tokens"].as_u64().unwrap()) as usize;
     let processor = Processor::MinNewTokens { least, ends: vec![0] };
-    for (length, is_banned) in
-        expected["input"]["cur_len"].as_array().unwrap().iter().zip(expected["output"]["eos_banned"].as_array().unwrap())
+    for (length, is_banned) in expected["input"]["cur_len"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip(expected["output"]["eos_banned"].as_array().unwrap())
     {
         let text = vec![1; length.as_u64().unwrap() as usize];
         let mut logits = [0.0; 2];
         processor.apply(&mut logits, &Seen { ids: &text, unconditional: None, least: 1 });
-        assert_eq!((logits[0] == f32::NEG_INFINITY, logits[1]), (is_banned.as_bool().unwrap(), 0.0), "{record}");
+        assert_eq!(
+            (logits[0] == f32::NEG_INFINITY, logits[1]),
+            (is_banned.as_bool().unwrap(), 0.0),
+            "{record}"
+        );
     }
 }
 
@@ -266,9 +273,11 @@ fn bans_the_end_in_time(record: &Json) {
 fn gives_the_view(record: &Json) {
     let answers = read("../assets/golden/gpt2.json");
     let is_its = |other: &&Json| {
-        other["kind"] == "next_token_logits" && ["source", "prompt"].iter().all(|key| other[key] == record[key])
+        other["kind"] == "next_token_logits"
+            && ["source", "prompt"].iter().all(|key| other[key] == record[key])
     };
-    let answer = answers.as_array().unwrap().iter().find(is_its).unwrap_or_else(|| panic!("no logits: {record}"));
+    let answer =
+        answers.as_array().unwrap().iter().find(is_its).unwrap_or_else(|| panic!("no logits: {record}"));
     let top = answer["expected"]["top10"].as_array().unwrap();
     let mut logits: Vec<f32> = top.iter().map(|token| token["logit"].as_f64().unwrap() as f32).collect();
     let params = serde_json::json!({ "temperature": record["params"]["temperature"], "top_k": record["params"]["top_k"] });
@@ -341,7 +350,7 @@ fn bad_options_are_refused_with_their_bounds() {
     message(serde_json::json!({ "length_penalty": 2 }), "`length_penalty` is given, but needs `num_beams`");
     message(
         serde_json::json!({ "num_beams": 2, "temperature": 0.5 }),
-        "`num_beams` and `sampling options` cannot go together: beam search draws no tokens",
+        "`num_beams` and `temperature` cannot go together: beam search draws no tokens",
     );
     message(
         serde_json::json!({ "num_beams": 2, "num_return_sequences": 3 }),
@@ -357,8 +366,14 @@ fn bad_options_are_refused_with_their_bounds() {
     );
     message(
         serde_json::json!({ "suppress_tokens": [331] }),
-        "id 331 is outside the vocabulary of 331 tokens",
+        "`suppress_tokens` is 331, but must be an id of the vocabulary, at least 0 and at most 330",
     );
+    message(
+        serde_json::json!({ "bad_words": [[]] }),
+        "`bad_words` is [], but must be at least one token long",
+    );
+    let word = serde_json::json!({ "eos": "\u{0}\u{0}" });
+    message(word, "`eos` is \"\\0\\0\", but must be one token, and this is 2");
 }
 
 /// What a session tells and at last shows for code that must run.

@@ -1,7 +1,5 @@
 //! Rules that see only one row of logits. Each leaves at least `least` tokens; a token that is excluded has -∞.
 
-use std::cmp::Ordering;
-
 use super::context::log_softmax;
 use crate::distribution::highest;
 
@@ -28,38 +26,18 @@ pub fn keep_top_k(logits: &mut [f32], k: usize, least: usize) {
 pub fn keep_top_p(logits: &mut [f32], p: f64, least: usize) {
     let limit = (1.0 - p) as f32;
     let probabilities = softmax(logits);
-    let mut others = logits.iter().filter(|logit| logit.is_finite()).count().saturating_sub(least.max(1));
-    // Only the class of tokens in which the sum passes the limit has to be sorted. Classes are those of an eighth
-    // between two powers of two, likelier from one to the next; -∞ is with the least likely.
-    let class = |p: f32| (p.to_bits() >> 20) as usize;
-    let mut classes = vec![(0, 0.0f64); class(1.0) + 1];
-    for (_, p) in logits.iter().zip(&probabilities).filter(|(logit, _)| logit.is_finite()) {
-        let (count, mass) = &mut classes[class(*p)];
-        *count += 1;
-        *mass += f64::from(*p);
-    }
-    let mut sum = 0.0;
-    let passed = classes.iter().position(|(count, mass)| {
-        let is_left_out = *count <= others && (sum + mass) as f32 <= limit;
-        if is_left_out {
-            sum += mass;
-            others -= count;
-        }
-        !is_left_out
-    });
-    let passed = passed.unwrap_or(classes.len());
-    let mut border = Vec::new();
+    let most = logits.iter().filter(|logit| logit.is_finite()).count().saturating_sub(least.max(1));
+    let goes_on = |count, sum: f64| count <= most && sum as f32 <= limit;
+    let mut walk = Walk::up(&probabilities, &probabilities, |id| logits[id].is_finite(), goes_on);
     for (id, p) in probabilities.iter().enumerate() {
-        match class(*p).cmp(&passed) {
-            Ordering::Less => logits[id] = f32::NEG_INFINITY,
-            Ordering::Equal if logits[id].is_finite() => border.push(id),
-            _ => {}
+        if class(*p) < walk.class {
+            logits[id] = f32::NEG_INFINITY;
         }
     }
-    border.sort_unstable_by(|a, b| logits[*a].total_cmp(&logits[*b]).then(a.cmp(b)));
-    for id in border.into_iter().take(others) {
-        sum += f64::from(probabilities[id]);
-        if sum as f32 > limit {
+    walk.border.sort_unstable_by(|a, b| logits[*a].total_cmp(&logits[*b]).then(a.cmp(b)));
+    for (id, count) in walk.border.into_iter().zip(walk.count + 1..) {
+        walk.sum += f64::from(probabilities[id]);
+        if !goes_on(count, walk.sum) {
             break;
         }
         logits[id] = f32::NEG_INFINITY;
@@ -81,15 +59,17 @@ pub fn keep_typical(logits: &mut [f32], mass: f64, least: usize) {
     let term = |log: &f32| if log.is_finite() { f64::from(log.exp()) * f64::from(*log) } else { 0.0 };
     let entropy = -log_probabilities.iter().map(term).sum::<f64>() as f32;
     let distance: Vec<f32> = log_probabilities.iter().map(|log| (-log - entropy).abs()).collect();
-    let order = ascending(&distance);
     let mass = mass as f32;
-    let mut sum = 0.0f64;
-    let reached = order.iter().position(|id| {
-        sum += f64::from(log_probabilities[*id].exp());
-        sum as f32 >= mass
+    let probabilities: Vec<f32> = log_probabilities.iter().map(|log| log.exp()).collect();
+    let goes_on = |count, sum: f64| count < least || (sum as f32) < mass;
+    let mut walk = Walk::up(&distance, &probabilities, |id| distance[id].is_finite(), goes_on);
+    walk.border.sort_unstable_by(|a, b| distance[*a].total_cmp(&distance[*b]).then(a.cmp(b)));
+    let last = walk.border.iter().zip(walk.count + 1..).find(|(id, count)| {
+        walk.sum += f64::from(probabilities[**id]);
+        !goes_on(*count, walk.sum)
     });
-    let last = reached.unwrap_or(order.len() - 1).max(least - 1).min(order.len() - 1);
-    let limit = distance[order[last]];
+    // If the mass is not reached, all are kept.
+    let limit = last.map_or(f32::INFINITY, |(id, _)| distance[*id]);
     logits.iter_mut().zip(distance).filter(|(_, distance)| *distance > limit).for_each(|(logit, _)| {
         *logit = f32::NEG_INFINITY;
     });
@@ -125,18 +105,50 @@ fn nth_highest(logits: &[f32], n: usize) -> f32 {
     highest(logits, n.max(1)).last().map_or(f32::NEG_INFINITY, |id| logits[*id as usize])
 }
 
-/// The indices of all finite values, the lowest value first, equal ones in their order.
-fn ascending(values: &[f32]) -> Vec<usize> {
-    // Value and index in one integer, so that sorting compares nothing else; a radix sort was no faster.
-    let key = |(index, value): (usize, &f32)| {
-        let bits = (value + 0.0).to_bits();
-        let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-        u64::from(ordered) << 32 | index as u64
-    };
-    let finite = values.iter().enumerate().filter(|(_, value)| value.is_finite());
-    let mut keys: Vec<u64> = finite.map(key).collect();
-    keys.sort_unstable();
-    keys.into_iter().map(|key| (key & 0xFFFF_FFFF) as usize).collect()
+/// A walk upwards through keys that adds up weights until something is reached. Only what has keys of the class in
+/// which it ends has to be sorted.
+struct Walk {
+    /// All of lower classes were passed.
+    class: usize,
+    /// What is in this class.
+    border: Vec<usize>,
+    /// How many were passed, and the sum of their weights.
+    count: usize,
+    sum: f64,
+}
+
+/// An eighth of the way from one power of two to the next, for a key that is not negative.
+fn class(key: f32) -> usize {
+    (key.to_bits() >> 20) as usize
+}
+
+impl Walk {
+    /// `goes_on` says of how many were passed, and of their sum, whether the last of them still counts.
+    fn up(
+        keys: &[f32],
+        weights: &[f32],
+        is_there: impl Fn(usize) -> bool,
+        goes_on: impl Fn(usize, f64) -> bool,
+    ) -> Walk {
+        let mut classes = vec![(0, 0.0f64); class(f32::INFINITY) + 1];
+        for id in (0..keys.len()).filter(|id| is_there(*id)) {
+            let (count, sum) = &mut classes[class(keys[id])];
+            *count += 1;
+            *sum += f64::from(weights[id]);
+        }
+        let (mut passed, mut sum) = (0, 0.0);
+        let end = classes.iter().position(|(more, weight)| {
+            let goes_on = goes_on(passed + more, sum + weight);
+            if goes_on {
+                passed += more;
+                sum += weight;
+            }
+            !goes_on
+        });
+        let end = end.unwrap_or(classes.len());
+        let border = (0..keys.len()).filter(|id| class(keys[*id]) == end && is_there(*id)).collect();
+        Walk { class: end, border, count: passed, sum }
+    }
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {

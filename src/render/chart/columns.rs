@@ -1,6 +1,5 @@
 //! What becomes of the same things, stage by stage? A row for each of them, a column of bars for each stage.
 
-use super::axis::Axis;
 use super::font::Face;
 use super::heading::{HALF_DIGIT, MARGIN, WIDTH, below, heading, start};
 use super::scene::{Anchor, Item, Scene, Text, palette};
@@ -75,7 +74,7 @@ impl BarColumns {
         let names_at = below(self.subtitle.as_deref()) + 22.0;
         let top = names_at + LINE * notes as f64 + 12.0;
         let height = PITCH * self.labels.len() as f64;
-        let scale = (column_width - VALUE_ROOM) / Axis::of(self.largest()).end;
+        let scale = (column_width - VALUE_ROOM) / self.largest().max(f64::MIN_POSITIVE);
 
         let mut items: Vec<Item> = heading(&self.title, self.subtitle.as_deref(), width).collect();
         for (row, text) in self.labels.iter().enumerate() {

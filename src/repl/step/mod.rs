@@ -53,8 +53,9 @@ fn beginning(repl: &mut Repl, code: &str) -> Result<Stepper, Trouble> {
     };
     let nothing = || Error::BadCommand {
         command: "step",
-        what: "goes on with the last result, and there is none; `:step \"Once upon a time\"` begins with a text"
-            .to_owned(),
+        what:
+            "goes on with the last result, and there is none; `:step \"Once upon a time\"` begins with a text"
+                .to_owned(),
     };
     Ok(repl.session.stepper(value.ok_or_else(nothing)?)?)
 }

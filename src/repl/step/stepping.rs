@@ -89,9 +89,11 @@ impl Field {
     /// The rule that it sets, if it sets one.
     fn dial(self) -> Option<Dial> {
         let (name, values, off): (_, &[f64], _) = match self {
-            Field::Temperature => {
-                ("temperature", &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0], 1.0)
-            }
+            Field::Temperature => (
+                "temperature",
+                &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0],
+                1.0,
+            ),
             Field::TopK => {
                 ("top_k", &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 50.0, 100.0, 200.0, 500.0], f64::INFINITY)
             }
@@ -113,10 +115,7 @@ impl Field {
 }
 
 impl<'a> Stepping<'a> {
-    pub fn new(
-        stepper: Stepper,
-        read: impl Fn(&Tokens) -> Result<NextToken> + 'a,
-    ) -> Result<Stepping<'a>> {
+    pub fn new(stepper: Stepper, read: impl Fn(&Tokens) -> Result<NextToken> + 'a) -> Result<Stepping<'a>> {
         let (next, chance) = (stepper.processed()?, Sampler::new(stepper.options()));
         let candidates = next.candidates(MOST);
         let (mode, message, read) = (Mode::Choosing, None, Box::new(read));
@@ -208,7 +207,9 @@ impl<'a> Stepping<'a> {
             KeyCode::Char('c' | 'd') if control => self.cancel(),
             KeyCode::Char('u') if control => self.change(|entry| entry.text.clear()),
             KeyCode::Enter => self.accept(),
-            KeyCode::Backspace => self.change(|entry| drop(entry.text.pop())),
+            KeyCode::Backspace => self.change(|entry| {
+                entry.text.pop();
+            }),
             KeyCode::Up => self.turn(1),
             KeyCode::Down => self.turn(-1),
             KeyCode::Char(character) if !control => self.change(|entry| entry.text.push(character)),
@@ -327,7 +328,9 @@ impl Dial {
     fn turned(&self, from: Option<f64>, by: i32) -> String {
         let (from, mut values) = (from.unwrap_or(self.off), self.values.iter());
         let found = match by > 0 {
-            true => values.find(|value| **value > from).or(self.values.last().filter(|last| **last > self.off)),
+            true => {
+                values.find(|value| **value > from).or(self.values.last().filter(|last| **last > self.off))
+            }
             false => values.rfind(|value| **value < from).or(self.values.first()),
         };
         found.map_or(String::new(), f64::to_string)

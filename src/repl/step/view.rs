@@ -5,21 +5,19 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::stepping::{Field, Mode, Stepping};
 use crate::analyse::next_token::Candidate;
 use crate::generate::stream::WholeCharacters;
+use crate::render::blocks;
 use crate::render::label::{Keep, label, one_line, shortened};
 use crate::render::number::{grouped, percent};
-use crate::render::blocks;
 
 /// What each key does while a candidate is being chosen: the key, in a word, in a sentence.
-const KEYS: [(&str, &str, &str); 12] = [
+const KEYS: [(&str, &str, &str); 10] = [
     ("↑↓", "choose", "move over the candidates; PageUp, PageDown, Home and End go further"),
     ("Enter", "append", "appends the candidate that is marked; so does →"),
     ("u", "take back", "takes the last step back; so do ← and Backspace"),
     ("q", "done", "returns to the prompt, with the stepper as the result; so does Esc"),
     ("?", "keys", "shows this list"),
     ("s", "sample", "draws a candidate by its probability and appends it"),
-    ("t", "temperature", "changes the temperature: type it, or ↑ and ↓; Enter keeps it, Esc does not"),
-    ("k", "top-k", "changes top-k likewise"),
-    ("p", "top-p", "changes top-p likewise; an empty line turns a rule off"),
+    ("t k p", "rules", "change temperature, top-k, top-p: type a value, or ↑ and ↓; an empty line is off"),
     ("i", "type", "opens a line for text to append; so does /, and a space begins it with a space"),
     ("b", "mark", "gives this place a name"),
     ("g", "go", "goes to a place that has a name"),
@@ -98,17 +96,27 @@ fn text(stepping: &Stepping, pen: &Pen, most: usize) -> Vec<String> {
     for (part, code) in parts {
         let mut run = String::new();
         for character in part.chars() {
-            let written = if character == '\n' { "↵".into() } else { one_line(character.encode_utf8(&mut [0; 4])).into_owned() };
+            let written = if character == '\n' {
+                "↵".into()
+            } else {
+                one_line(character.encode_utf8(&mut [0; 4])).into_owned()
+            };
             let wide = written.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
             if column + wide > pen.width {
-                lines.last_mut().expect("there is a line").push_str(&pen.paint(code, &std::mem::take(&mut run)));
+                lines
+                    .last_mut()
+                    .expect("there is a line")
+                    .push_str(&pen.paint(code, &std::mem::take(&mut run)));
                 lines.push(String::new());
                 column = 0;
             }
             run.push_str(&written);
             column += wide;
             if character == '\n' {
-                lines.last_mut().expect("there is a line").push_str(&pen.paint(code, &std::mem::take(&mut run)));
+                lines
+                    .last_mut()
+                    .expect("there is a line")
+                    .push_str(&pen.paint(code, &std::mem::take(&mut run)));
                 lines.push(String::new());
                 column = 0;
             }
@@ -126,7 +134,7 @@ fn rules(stepping: &Stepping) -> String {
     };
     let [temperature, top_k, top_p] = [Field::Temperature, Field::TopK, Field::TopP].map(rule);
     let all = stepping.next.distribution.len();
-    let left = stepping.next.distribution.probabilities().iter().filter(|p| **p > 0.0).count();
+    let left = stepping.next.possible();
     let left = if left == all { grouped(all) } else { format!("{} of {}", grouped(left), grouped(all)) };
     let entropy = stepping.next.distribution.entropy();
     format!("{temperature} · {top_k} · {top_p} · {left} tokens can come, entropy {entropy:.2} bits")
@@ -194,7 +202,8 @@ impl Layout {
     }
 
     fn head(&self) -> String {
-        let mut head = format!("  {:<1$} {2:>P$}", "token", self.token, if self.raw { "processed" } else { "p" });
+        let mut head =
+            format!("  {:<1$} {2:>P$}", "token", self.token, if self.raw { "processed" } else { "p" });
         if self.raw {
             head += &format!(" {:>P$}", "raw p");
         }
@@ -268,9 +277,10 @@ fn foot(stepping: &Stepping, pen: &Pen) -> Vec<String> {
             let mut line = String::new();
             for (key, word, _) in KEYS {
                 let more = format!("{}{key} {word}", if line.is_empty() { "" } else { " · " });
-                if line.width() + more.width() <= pen.width {
-                    line += &more;
+                if line.width() + more.width() > pen.width {
+                    break;
                 }
+                line += &more;
             }
             pen.paint(DIM, &line)
         }
@@ -285,7 +295,8 @@ fn help(pen: &Pen, height: usize) -> Vec<String> {
     };
     let marks = [
         "",
-        "· is a space, ↵ a new line; `goes on` shows the word that a token would complete or lengthen.",
+        "While a line is typed, letters are letters: Enter keeps it, Esc does not.",
+        "· is a space, ↵ a new line; `goes on` shows the word that a token lengthens.",
         "Any key leads back.",
     ];
     let mut lines = vec![pen.line("What the keys do", BOLD), String::new()];

@@ -76,8 +76,8 @@ pub mod bindings {
     /// ```rhai
     /// samples("Once upon a time", 3, #{ max_new_tokens: 5, temperature: 0.8 })
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn samples(context: NativeCallContext, text: Dynamic, n: i64, options: Map) -> Answer<Samples> {
+    #[rhai_fn(name = "samples", return_raw)]
+    pub fn samples_with(context: NativeCallContext, text: Dynamic, n: i64, options: Map) -> Answer<Samples> {
         let state = State::of(&context);
         let n = convert::count(n, "n").map_err(raise)?;
         let mut options: GenerateOptions = convert::options(options).map_err(raise)?;
@@ -95,6 +95,11 @@ pub mod bindings {
             }
         }
         Ok(Samples { runs })
+    }
+
+    #[rhai_fn(name = "samples", return_raw)]
+    pub fn samples(context: NativeCallContext, text: Dynamic, n: i64) -> Answer<Samples> {
+        samples_with(context, text, n, Map::new())
     }
 
     /// The texts, as an array of generations.
