@@ -14,6 +14,15 @@ very folder into float32. For the prompts i = 0, 1, 2 (1, 7 and all 64 positions
   1.attentions     [layers, heads, positions, positions], after the softmax
   1.loss           [1]: mean cross entropy of tokens 1..6 given those before
 
+What happens to the last row of `1.logits` when a hook changes the pass, [changes, vocabulary] each:
+
+  1.ablated        each layer, each layer's attention, each layer's MLP, then each head of each layer, set to zero
+  1.ablated_mean   the same, set to the mean over the seven positions
+  1.patched        the prompt with token 2 replaced by `1.corrupted` (int64 [1]), and the residual stream before each
+                   layer put back at each position, one at a time: [layers · positions, vocabulary]
+  1.gradients      [3, positions, width]: of the probability, the log-probability (base 2) and the logit of the token
+                   `1.target` (int64 [1]) with respect to the token embeddings
+
 The same versions give the same bytes on every run.
 """
 
@@ -174,8 +183,92 @@ def reference(folder, seed):
             arrays["1.hidden_states"] = torch.cat(output.hidden_states)
             arrays["1.attentions"] = torch.cat(output.attentions)
             arrays["1.loss"] = output.loss[None]
+            arrays |= causes(model, ids, logits)
         arrays[f"{prompt}.logits"] = logits
     return {name: array.contiguous() for name, array in arrays.items()}
+
+
+@torch.no_grad()
+def last_logits(model, ids, changes):
+    """The last row of logits with hooks: changes is a list of (module, whether its input is changed, function)."""
+    handles = []
+    for module, is_input, change in changes:
+        if is_input:
+            handles.append(module.register_forward_pre_hook(lambda _, args, f=change: (f(args[0]), *args[1:])))
+        else:
+            handles.append(
+                module.register_forward_hook(
+                    lambda _, args, out, f=change: (f(out[0]), *out[1:]) if isinstance(out, tuple) else f(out)
+                )
+            )
+    logits = model(ids).logits[0, -1]
+    for handle in handles:
+        handle.remove()
+    return logits
+
+
+def ablated(model, ids, substitute):
+    """See `1.ablated` above. `substitute` takes [1, positions, width]."""
+    blocks = model.transformer.h
+    size = model.config.n_embd // model.config.n_head
+
+    def without_head(head):
+        def change(x):
+            x = x.clone()
+            x[..., head * size : (head + 1) * size] = substitute(x)[..., head * size : (head + 1) * size]
+            return x
+
+        return change
+
+    parts = [[(block.attn, False, substitute), (block.mlp, False, substitute)] for block in blocks]
+    parts += [[(block.attn, False, substitute)] for block in blocks]
+    parts += [[(block.mlp, False, substitute)] for block in blocks]
+    parts += [[(block.attn.c_proj, True, without_head(h))] for block in blocks for h in range(model.config.n_head)]
+    return torch.stack([last_logits(model, ids, part) for part in parts])
+
+
+def patched(model, clean, corrupted):
+    rows = []
+    streams = model(clean, output_hidden_states=True).hidden_states
+    for layer, block in enumerate(model.transformer.h):
+        for position in range(clean.shape[1]):
+
+            def restore(x):
+                x = x.clone()
+                x[:, position] = streams[layer][:, position]
+                return x
+
+            rows.append(last_logits(model, corrupted, [(block, True, restore)]))
+    return torch.stack(rows)
+
+
+def gradients(model, ids, target):
+    embeddings = model.transformer.wte(ids).detach()
+    rows = []
+    for measure in [
+        lambda logits: logits.softmax(-1)[target],
+        lambda logits: logits.log_softmax(-1)[target] / torch.tensor(2.0).log(),
+        lambda logits: logits[target],
+    ]:
+        with torch.enable_grad():
+            x = embeddings.clone().requires_grad_()
+            rows.append(torch.autograd.grad(measure(model(inputs_embeds=x).logits[0, -1]), x)[0][0])
+    return torch.stack(rows)
+
+
+def causes(model, ids, logits):
+    """What a changed pass gives, and gradients, for one prompt [1, positions] with its logits."""
+    corrupted = ids.clone()
+    corrupted[0, 2] = (ids[0, 2] + 100) % VOCABULARY
+    target = logits[-1].argsort()[-3]
+    return {
+        "1.ablated": ablated(model, ids, torch.zeros_like),
+        "1.ablated_mean": ablated(model, ids, lambda x: x.mean(1, keepdim=True).expand_as(x)),
+        "1.corrupted": corrupted[0, 2:3],
+        "1.patched": patched(model, ids, corrupted),
+        "1.target": target[None],
+        "1.gradients": gradients(model, ids, target),
+    }
 
 
 def describe(arrays):

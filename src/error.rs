@@ -61,6 +61,18 @@ pub enum Error {
     #[error("the text has {tokens} tokens, but the model reads at most {limit}")]
     PromptTooLong { tokens: usize, limit: usize },
 
+    /// Two texts that must be compared position by position.
+    #[error("the clean text has {clean} tokens, but the corrupted one {corrupted}")]
+    UnequalLengths { clean: usize, corrupted: usize },
+
+    /// Predictions that are not over the same tokens.
+    #[error("the first prediction is over {a} tokens, but the second over {b}")]
+    UnequalVocabularies { a: usize, b: usize },
+
+    /// More than can be read on one page.
+    #[error("the text has {tokens} tokens, but a report holds at most {limit}")]
+    ReportTooLong { tokens: usize, limit: usize },
+
     /// A row of logits that cannot be made into probabilities.
     #[error("the logit of id {id} is {logit}")]
     BadLogit { id: usize, logit: f32 },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
+use crate::model::hook::Place;
 use crate::model::trace::Trace;
 use crate::render::number::percent;
 use crate::render::shaded::{Piece, ShadedText};
@@ -29,7 +30,7 @@ pub struct Pattern {
 
 /// Reads a text once and records it.
 pub fn attention(model: &Model, tokens: &Tokens, interrupt: &Interrupt) -> Result<Attention> {
-    let trace = Arc::new(model.trace(tokens.ids(), interrupt)?);
+    let trace = Arc::new(model.trace(tokens.ids(), &[Place::Qkv], interrupt)?);
     Ok(Attention { tokens: tokens.clone(), trace })
 }
 
@@ -98,8 +99,8 @@ impl Attention {
         Ok(Panels {
             title: "Attention of every head".to_owned(),
             subtitle: Some(format!(
-                "“{}”: a row is a token, its columns what it looks at",
-                self.tokens.text()
+                "rows look at columns, in “{}”",
+                super::next_token::end_of(&self.tokens.text())
             )),
             rows: (0..self.layers()).map(|layer| format!("layer {layer}")).collect(),
             columns: (0..self.heads()).map(|head| format!("head {head}")).collect(),

@@ -1,6 +1,9 @@
 //! How do two distributions differ?
 
-use super::next_token::NextToken;
+use super::next_token::{NextToken, end_of};
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::model::Model;
 use crate::render::{Cell, Chart, Column, PairedBars, Table, label};
 
 /// Two predictions over the same vocabulary.
@@ -8,9 +11,34 @@ use crate::render::{Cell, Chart, Column, PairedBars, Table, label};
 pub struct Comparison {
     pub a: NextToken,
     pub b: NextToken,
+    /// What either is.
+    names: [String; 2],
 }
 
 impl Comparison {
+    /// Fails if one is over more tokens than the other.
+    pub fn new(a: NextToken, b: NextToken) -> Result<Comparison> {
+        let name = |next: &NextToken| next.described().unwrap_or_else(|| "given logits".to_owned());
+        let names = [name(&a), name(&b)];
+        Comparison { a, b, names }.checked()
+    }
+
+    /// What two models expect after a text. Fails if one of them cannot read it, or if their vocabularies differ.
+    pub fn of_models(models: &[Model; 2], text: &str, interrupt: &Interrupt) -> Result<Comparison> {
+        let next =
+            |model: &Model| NextToken::after(model, &model.tokenizer().tokenize(text), &mut (), interrupt);
+        let [a, b] = models;
+        let name = |model: &Model| format!("{} after “{}”", model.name(), end_of(text));
+        Comparison { a: next(a)?, b: next(b)?, names: [name(a), name(b)] }.checked()
+    }
+
+    fn checked(self) -> Result<Comparison> {
+        match (self.a.distribution.len(), self.b.distribution.len()) {
+            (a, b) if a == b => Ok(self),
+            (a, b) => Err(Error::UnequalVocabularies { a, b }),
+        }
+    }
+
     /// The tokens that count: the `n` likeliest of either side, likeliest first, with both probabilities.
     fn rows(&self, n: usize) -> Vec<(u32, f64, f64)> {
         let (a, b) = (self.a.distribution.probabilities(), self.b.distribution.probabilities());
@@ -48,8 +76,9 @@ impl Comparison {
             let token = Cell::Text(label(&self.a.piece(id)));
             [token, Cell::Probability(a), Cell::Probability(b), ratio.into()]
         };
+        let [a, b] = &self.names;
         let note = format!(
-            "KL(a ‖ b) {:.3} bits, KL(b ‖ a) {:.3} bits, Jensen-Shannon {:.4} bits",
+            "a: {a}; b: {b}; KL(a ‖ b) {:.3} bits, KL(b ‖ a) {:.3} bits, Jensen-Shannon {:.4} bits",
             self.kl(),
             self.b.distribution.divergence(&self.a.distribution),
             self.js()
@@ -59,11 +88,10 @@ impl Comparison {
 
     /// Two bars for each of these tokens.
     pub fn chart(&self, n: usize) -> Chart {
-        let name = |next: &NextToken| format!("after “{}”", super::next_token::end_of(&next.text));
         let pair = |(id, a, b): (u32, f64, f64)| (label(&self.a.piece(id)), [a, b]);
         PairedBars {
             title: "The likeliest next tokens of either".to_owned(),
-            names: [name(&self.a), name(&self.b)],
+            names: self.names.clone(),
             bars: self.rows(n).into_iter().map(pair).collect(),
         }
         .into()

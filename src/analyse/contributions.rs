@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
-use crate::model::trace::Place;
+use crate::model::hook::Place;
 use crate::render::{Cell, Chart, Column, HeatMap, SignedBars, Table, label};
 use crate::tokenizer::Tokens;
 
@@ -55,7 +55,8 @@ pub fn contributions(
 ) -> Result<Contributions> {
     model.check_prompt(tokens.ids())?;
     model.check_prompt(&[token, other.unwrap_or(token)])?;
-    let (gpt2, trace) = (model.gpt2(), model.trace(tokens.ids(), interrupt)?);
+    let (gpt2, trace) =
+        (model.gpt2(), model.trace(tokens.ids(), &[Place::Before, Place::Mixed, Place::Mlp], interrupt)?);
     let position = tokens.len() - 1;
     let row = |x: &candle_core::Tensor| -> Result<Vec<f32>> { Ok(x.get(position)?.to_vec1()?) };
     let last = row(trace.last())?;

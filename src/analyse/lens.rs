@@ -7,7 +7,8 @@ use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
-use crate::model::trace::{Place, Trace};
+use crate::model::hook::Place;
+use crate::model::trace::Trace;
 use crate::render::{Cell, Chart, Column, HeatMap, Table, label};
 use crate::tokenizer::Tokens;
 
@@ -50,7 +51,7 @@ pub fn lens(
     interrupt: &Interrupt,
     mut advance: impl FnMut(usize),
 ) -> Result<Lens> {
-    let trace = model.trace(tokens.ids(), interrupt)?;
+    let trace = model.trace(tokens.ids(), &[Place::Before, Place::Middle], interrupt)?;
     let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); 2 * trace.layers() + 1];
     for position in 0..tokens.len() {
         interrupt.check()?;

@@ -34,7 +34,7 @@ pub fn neighbours(model: &Model, token: u32, n: usize) -> Result<Neighbours> {
     Ok(Neighbours { token, tokenizer: model.tokenizer().clone(), nearest })
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(x * y)).sum::<f64>();
     let lengths = (dot(a, a) * dot(b, b)).sqrt();
     if lengths > 0.0 { dot(a, b) / lengths } else { 0.0 }

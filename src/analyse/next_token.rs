@@ -3,10 +3,13 @@
 use crate::distribution::Distribution;
 use crate::error::Result;
 use crate::generate::processors::{Processor, Seen};
+use crate::interrupt::Interrupt;
+use crate::model::Model;
+use crate::model::hook::Hook;
 use crate::render::label::{Keep, one_line, shortened};
 use crate::render::number::{percent, shortest};
 use crate::render::{BarChart, Cell, Chart, Column, Table, label};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Tokenizer, Tokens};
 
 /// A distribution that knows what its ids stand for.
 #[derive(Clone)]
@@ -38,6 +41,18 @@ impl NextToken {
         Ok(NextToken { distribution, tokenizer: None, text: String::new(), rules: Vec::new() })
     }
 
+    /// What follows a text that is read from its start, with a hook.
+    pub fn after(
+        model: &Model,
+        tokens: &Tokens,
+        hook: &mut dyn Hook,
+        interrupt: &Interrupt,
+    ) -> Result<NextToken> {
+        let logits = model.logits_with(tokens.ids(), hook, interrupt)?;
+        let (tokenizer, text) = (Some(tokens.tokenizer().clone()), tokens.text());
+        Ok(NextToken { tokenizer, text, ..NextToken::of_logits(logits)? })
+    }
+
     /// The bytes of a token.
     pub fn piece(&self, id: u32) -> Vec<u8> {
         match &self.tokenizer {
@@ -54,6 +69,15 @@ impl NextToken {
     /// What changed it, for a title: "after top_k 5".
     fn changed(&self) -> Option<String> {
         (!self.rules.is_empty()).then(|| format!("after {}", self.rules.join(", ")))
+    }
+
+    /// What it is a prediction of, for a title: "after top_k 5, after “Once upon”".
+    pub fn described(&self) -> Option<String> {
+        let read = self.tokenizer.as_ref().map(|_| format!("after “{}”", end_of(&self.text)));
+        match (read, self.changed()) {
+            (Some(read), Some(changed)) => Some(format!("{changed}, {read}")),
+            (read, changed) => read.or(changed),
+        }
     }
 
     /// The `n` likeliest tokens, likeliest first.
@@ -105,12 +129,7 @@ impl NextToken {
     pub fn chart(&self, n: usize) -> Chart {
         let candidates = self.candidates(n);
         let title = format!("The {} likeliest next tokens", candidates.len());
-        let read = self.tokenizer.as_ref().map(|_| format!("after “{}”", end_of(&self.text)));
-        let subtitle = match (read, self.changed()) {
-            (Some(read), Some(changed)) => Some(format!("{changed}, {read}")),
-            (read, changed) => read.or(changed),
-        };
-        chart(&title, subtitle, &candidates)
+        chart(&title, self.described(), &candidates)
     }
 }
 

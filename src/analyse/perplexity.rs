@@ -82,7 +82,7 @@ pub fn perplexity(
         let read = &ids[begin..end];
         // The first token of a window has nothing before it there.
         let first = done.max(begin + 1) - begin;
-        model.each_logits(read, first - 1, interrupt, |position, logits| {
+        model.each_logits(read, first - 1, None, interrupt, |position, logits| {
             if let Some(next) = read.get(position + 1) {
                 result.bits += bits(&logits, *next);
                 result.scored += 1;

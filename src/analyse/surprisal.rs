@@ -1,9 +1,11 @@
 //! How surprised is the model by each token of a text?
 
+use super::ablation::Ablation;
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
+use crate::model::hook::Hook;
 use crate::render::shaded::{Piece, ShadedText};
 use crate::render::{Cell, Chart, Column, Table, label, number::percent};
 use crate::tokenizer::Tokens;
@@ -25,6 +27,8 @@ pub struct Surprisal {
     pub start: Start,
     /// One for each token; none for a first token that nothing predicts.
     pub predictions: Vec<Option<Prediction>>,
+    /// What was cut out of the model.
+    pub cut: Option<String>,
 }
 
 /// What the model thought of a token before it read it.
@@ -58,6 +62,12 @@ pub fn bits(logits: &[f32], id: u32) -> f64 {
     ((total.ln() - f64::from(logits[id as usize] - highest)) / std::f64::consts::LN_2).max(0.0)
 }
 
+impl From<bool> for Start {
+    fn from(after_end_of_text: bool) -> Start {
+        if after_end_of_text { Start::AfterEndOfText } else { Start::Bare }
+    }
+}
+
 impl Start {
     /// The ids to read for a text, and how many of them stand before it.
     pub fn before(self, model: &Model, ids: &[u32]) -> Result<(Vec<u32>, usize)> {
@@ -72,18 +82,27 @@ impl Start {
 }
 
 /// Reads a text once and takes note of how each token was predicted.
-pub fn surprisal(model: &Model, tokens: &Tokens, start: Start, interrupt: &Interrupt) -> Result<Surprisal> {
+/// With an ablation, parts of the model are cut out.
+pub fn surprisal(
+    model: &Model,
+    tokens: &Tokens,
+    start: Start,
+    mut ablation: Option<&mut Ablation>,
+    interrupt: &Interrupt,
+) -> Result<Surprisal> {
     model.check_prompt(tokens.ids())?;
     let (ids, before) = start.before(model, tokens.ids())?;
     let mut predictions = Vec::with_capacity(ids.len());
     predictions.resize(1 - before, None);
-    model.each_logits(&ids, 0, interrupt, |position, logits| {
+    let cut = ablation.as_ref().map(|ablation| ablation.to_string());
+    let hook = ablation.as_mut().map(|ablation| &mut **ablation as &mut dyn Hook);
+    model.each_logits(&ids, 0, hook, interrupt, |position, logits| {
         if let Some(next) = ids.get(position + 1) {
             predictions.push(Some(Prediction::of(logits, *next)?));
         }
         Ok(())
     })?;
-    Ok(Surprisal { tokens: tokens.clone(), start, predictions })
+    Ok(Surprisal { tokens: tokens.clone(), start, predictions, cut })
 }
 
 impl Surprisal {
@@ -136,13 +155,15 @@ impl Surprisal {
             Start::Bare => "the first token is not predicted",
             Start::AfterEndOfText => "read after <|endoftext|>",
         };
+        let convention =
+            [Some(convention), self.cut.as_deref()].into_iter().flatten().collect::<Vec<_>>().join("; ");
         match self.mean() {
             Some(mean) => format!(
                 "{:.2} bits in all, {mean:.2} a token, perplexity {:.4}; {convention}",
                 self.total(),
                 mean.exp2()
             ),
-            None => convention.to_owned(),
+            None => convention,
         }
     }
 
@@ -162,7 +183,10 @@ impl Surprisal {
             label,
             value: prediction.map(|prediction| prediction.bits),
         };
-        let title = format!("Surprisal of {} tokens", self.tokens.len());
+        let title = match &self.cut {
+            Some(cut) => format!("Surprisal of {} tokens after {cut}", self.tokens.len()),
+            None => format!("Surprisal of {} tokens", self.tokens.len()),
+        };
         ShadedText::of_surprisal(title, self.rows().map(piece).collect())
     }
 

@@ -29,8 +29,14 @@ impl Error {
                 .map_or("`:help` lists the commands".to_owned(), |near| near.replacen('`', "`:", 1)),
             Error::BadCommand { command, .. } => format!("`:help {command}` says how it is used"),
             Error::EmptyPrompt => "`\"<|endoftext|>\"` stands for the start of a text".to_owned(),
-            Error::PromptTooLong { limit, .. } => {
+            Error::PromptTooLong { limit, .. } | Error::ReportTooLong { limit, .. } => {
                 format!("`tokenize(text).slice(-{limit})` keeps the last {limit}")
+            }
+            Error::UnequalLengths { .. } => {
+                "replace words by others of as many tokens; `tokenize` shows how a text splits".to_owned()
+            }
+            Error::UnequalVocabularies { .. } => {
+                "only models with the same tokenizer can be compared token by token".to_owned()
             }
             Error::BadLogit { .. } => {
                 "the model's weights may be damaged: delete its files and fetch them again".to_owned()

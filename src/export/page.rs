@@ -6,38 +6,26 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Shown;
-use crate::render::{Output, TextStyle, html};
+use crate::render::{Output, TextStyle, html, page};
 use crate::script::cells::Kind;
 
 /// Characters in a line of plain text.
 const WIDTH: usize = 100;
 
-const STYLE: &str = "body{max-width:52rem;margin:2rem auto;padding:0 1rem;font-family:sans-serif;line-height:1.5}\
-    pre{overflow-x:auto;padding:.6rem .8rem}pre.code{background:#f4f4f4;border-left:3px solid #2b6cb0}\
-    svg{max-width:100%;height:auto}";
-
 pub fn html(shown: &[Shown], title: &str) -> String {
-    let mut page = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n",
-        escaped(title)
-    );
+    let mut body = String::new();
     for Shown { cell, outputs, result } in shown {
         match cell.kind {
-            Kind::Markdown => page.push_str(&html::markdown(&cell.source)),
+            Kind::Markdown => body.push_str(&html::markdown(&cell.source)),
             Kind::Code => {
-                let _ = writeln!(page, "<pre class=\"code\">{}</pre>", escaped(&cell.source));
+                let _ = writeln!(body, "<pre class=\"code\">{}</pre>", html::escape(&cell.source));
             }
         }
         for output in outputs.iter().chain(result) {
-            let shown = match (output.html(), output.svg()) {
-                (Some(html), _) => html,
-                (None, Some(Ok(svg))) => svg,
-                (None, _) => format!("<pre>{}</pre>", escaped(&plain(output))),
-            };
-            let _ = writeln!(page, "{shown}");
+            let _ = writeln!(body, "{}", page::block(output));
         }
     }
-    page + "</body>\n</html>\n"
+    page::document(title, &body)
 }
 
 pub fn markdown(shown: &[Shown]) -> String {
@@ -61,8 +49,4 @@ pub fn markdown(shown: &[Shown]) -> String {
 
 fn plain(output: &Output) -> String {
     output.text(&TextStyle::plain(WIDTH)).trim_end_matches('\n').to_owned()
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;")
 }

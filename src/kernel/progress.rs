@@ -68,8 +68,12 @@ impl Progress {
                 let [done, total] = [self.done, self.total].map(|bytes| bytes as f64 / 1e6);
                 format!("{}: {done:.1} of {total:.1} MB in {seconds:.0} s", self.what)
             }
-            Unit::Tokens | Unit::Facts => {
-                let unit = if self.unit == Unit::Facts { "facts" } else { "tokens" };
+            Unit::Tokens | Unit::Facts | Unit::Places => {
+                let unit = match self.unit {
+                    Unit::Facts => "facts",
+                    Unit::Places => "places",
+                    _ => "tokens",
+                };
                 format!("{}: {} of {} {unit} in {seconds:.0} s", self.what, self.done, self.total)
             }
         }

@@ -6,10 +6,10 @@ use candle_core::{Device, Tensor};
 
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
+use super::hook::{Hook, Place};
 use super::kernels;
 use super::linear::{Embedding, LayerNorm, Linear, add, by_rows, in_place};
 use super::readout::Readout;
-use super::trace::{Place, Trace};
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -17,37 +17,37 @@ use crate::interrupt::Interrupt;
 /// All weights of a model. Immutable: what changes while a text is read is in the [`Cache`].
 pub struct Gpt2 {
     /// Token embedding, [vocab_size, n_embd].
-    wte: Arc<Embedding>,
+    pub(super) wte: Arc<Embedding>,
     /// Position embedding, [n_positions, n_embd].
-    wpe: Weight,
-    h: Vec<Block>,
-    ln_f: LayerNorm,
+    pub(super) wpe: Weight,
+    pub(super) h: Vec<Block>,
+    pub(super) ln_f: LayerNorm,
     /// The token embedding again, unless the model keeps another one.
-    lm_head: Arc<Embedding>,
+    pub(super) lm_head: Arc<Embedding>,
     readout: Readout,
-    n_embd: usize,
+    pub(super) n_embd: usize,
 }
 
-struct Block {
-    ln_1: LayerNorm,
-    attn: Attention,
-    ln_2: LayerNorm,
-    mlp: Mlp,
+pub(super) struct Block {
+    pub(super) ln_1: LayerNorm,
+    pub(super) attn: Attention,
+    pub(super) ln_2: LayerNorm,
+    pub(super) mlp: Mlp,
 }
 
-struct Attention {
+pub(super) struct Attention {
     /// Queries, keys and values side by side.
-    c_attn: Linear,
-    c_proj: Linear,
-    n_embd: usize,
-    head_size: usize,
-    scale: f32,
+    pub(super) c_attn: Linear,
+    pub(super) c_proj: Linear,
+    pub(super) n_embd: usize,
+    pub(super) head_size: usize,
+    pub(super) scale: f32,
 }
 
-struct Mlp {
-    c_fc: Linear,
-    c_proj: Linear,
-    activation: Activation,
+pub(super) struct Mlp {
+    pub(super) c_fc: Linear,
+    pub(super) c_proj: Linear,
+    pub(super) activation: Activation,
 }
 
 impl Gpt2 {
@@ -74,30 +74,31 @@ impl Gpt2 {
 
     /// Reads `ids` as the positions that follow those in the cache: [positions] → [positions, n_embd], the
     /// residual stream after the final layer norm. The cache then holds the new positions too, unless this fails.
-    /// A trace takes what the blocks did; its cache must be empty.
+    /// A hook sees what the blocks do, and may change it.
     pub fn forward(
         &self,
         ids: &[u32],
         cache: &mut Cache,
         interrupt: &Interrupt,
-        mut trace: Option<&mut Trace>,
+        mut hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
         let x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
-            let note = &mut |place, x: &Tensor| trace.iter_mut().try_for_each(|trace| trace.record(place, x));
-            note(Place::Before, &x)?;
-            let read = block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past, note)?; // [positions, n_embd]
-            note(Place::Attention, &read)?;
+            let visit =
+                &mut |place, x: &Tensor| hook.iter_mut().try_for_each(|hook| hook.visit(place, layer, x));
+            visit(Place::Before, &x)?;
+            let read = block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past, visit)?; // [positions, n_embd]
+            visit(Place::Attention, &read)?;
             add(&x, &read)?; // [positions, n_embd]
-            note(Place::Middle, &x)?;
+            visit(Place::Middle, &x)?;
             let thought = block.mlp.forward(&block.ln_2.forward(&x)?)?; // [positions, n_embd]
-            note(Place::Mlp, &thought)?;
+            visit(Place::Mlp, &thought)?;
             add(&x, &thought)?; // [positions, n_embd]
         }
-        if let Some(trace) = trace {
-            trace.finish(&x)?;
+        if let Some(hook) = hook {
+            hook.visit(Place::Before, self.h.len(), &x)?;
         }
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
@@ -181,14 +182,14 @@ impl Attention {
         x: &Tensor,
         cache: &mut LayerCache,
         past: usize,
-        note: &mut impl FnMut(Place, &Tensor) -> Result<()>,
+        visit: &mut impl FnMut(Place, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
         let qkv = self.c_attn.forward(x)?; // [positions, 3 · n_embd]
-        note(Place::Qkv, &qkv)?;
+        visit(Place::Qkv, &qkv)?;
         let mixed = by_rows(&qkv, self.n_embd, |qkv| {
             kernels::attend(qkv, &cache.extend(qkv, past), self.head_size, self.scale)
         })?; // [positions, n_embd]
-        note(Place::Mixed, &mixed)?;
+        visit(Place::Mixed, &mixed)?;
         self.c_proj.forward(&mixed)
     }
 

@@ -1,6 +1,8 @@
 //! y = xW + b, and the other layers that have weights, over candle tensors.
 
-use candle_core::{CpuStorage, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
+use std::cell::RefCell;
+
+use candle_core::{CpuStorage, Device, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
 
 use super::kernels::{self, Layout};
 use super::weights::{Checkpoint, Weight};
@@ -27,6 +29,12 @@ impl Linear {
         by_rows(x, self.outputs, |x| {
             kernels::linear(x, &self.weight, Layout::InputsByOutputs, Some(&self.bias), self.inputs)
         })
+    }
+
+    /// Copies of the weight, [inputs, outputs], and the bias, [outputs].
+    pub fn tensors(&self) -> Result<(Tensor, Tensor)> {
+        let weight = Tensor::from_slice(&self.weight, (self.inputs, self.outputs), &Device::Cpu)?;
+        Ok((weight, Tensor::from_slice(&self.bias, self.outputs, &Device::Cpu)?))
     }
 }
 
@@ -62,6 +70,12 @@ impl Embedding {
             Some(kept) => kept.binary_search(&id).ok(),
         };
         row.map_or(&self.zeros, |row| &self.weight[row * width..][..width])
+    }
+
+    /// Copies of all rows: [vocabulary, width].
+    pub fn tensor(&self) -> Result<Tensor> {
+        let rows: Vec<f32> = (0..self.vocabulary as u32).flat_map(|id| self.row(id)).copied().collect();
+        Ok(Tensor::from_vec(rows, (self.vocabulary, self.zeros.len()), &Device::Cpu)?)
     }
 
     /// The product with each row: [positions, width] → [positions, vocabulary].
@@ -106,6 +120,12 @@ impl LayerNorm {
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         by_rows(x, self.weight.len(), |x| kernels::layer_norm(x, &self.weight, &self.bias, self.epsilon))
     }
+
+    /// Copies of gain and bias, [width] each, and what is added to the variance.
+    pub fn tensors(&self) -> Result<(Tensor, Tensor, f64)> {
+        let tensor = |weight: &[f32]| Tensor::from_slice(weight, weight.len(), &Device::Cpu);
+        Ok((tensor(&self.weight)?, tensor(&self.bias)?, self.epsilon.into()))
+    }
 }
 
 /// A function of plain rows as one of tensors: [rows, _] → [rows, columns].
@@ -119,8 +139,8 @@ pub fn by_rows(x: &Tensor, columns: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -
 }
 
 /// x ← f(x) for a tensor that nothing else looks at.
-pub fn in_place(x: &Tensor, f: impl Fn(&mut [f32])) -> Result<()> {
-    Ok(x.inplace_op1(&InPlace(f))?)
+pub fn in_place(x: &Tensor, f: impl FnMut(&mut [f32])) -> Result<()> {
+    Ok(x.inplace_op1(&InPlace(RefCell::new(f)))?)
 }
 
 /// x ← x + y, both [positions, width].
@@ -128,18 +148,18 @@ pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
     Ok(x.inplace_op2(y, &Add)?)
 }
 
-struct InPlace<F>(F);
+struct InPlace<F>(RefCell<F>);
 
 struct Add;
 
-impl<F: Fn(&mut [f32])> InplaceOp1 for InPlace<F> {
+impl<F: FnMut(&mut [f32])> InplaceOp1 for InPlace<F> {
     fn name(&self) -> &'static str {
         "in place"
     }
 
     fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &TensorLayout) -> candle_core::Result<()> {
         match (storage, layout.contiguous_offsets()) {
-            (CpuStorage::F32(x), Some((start, end))) => (self.0)(&mut x[start..end]),
+            (CpuStorage::F32(x), Some((start, end))) => (self.0.borrow_mut())(&mut x[start..end]),
             _ => return Err(not_plain()),
         }
         Ok(())

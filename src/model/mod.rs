@@ -4,6 +4,8 @@ pub mod cache;
 pub mod config;
 pub mod context;
 pub mod gpt2;
+pub mod gradient;
+pub mod hook;
 mod kernels;
 mod linear;
 pub mod readout;

@@ -5,53 +5,31 @@ use candle_core::Tensor;
 use super::Model;
 use super::cache::Cache;
 use super::config::Config;
+use super::hook::{Hook, Place};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 
-/// A place in a block whose value can be recorded, [positions, width] each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The residual stream that enters the block.
-    Before,
-    /// Queries, keys and values side by side: three times as wide as the stream.
-    Qkv,
-    /// The heads' mixes of values side by side, before `c_proj`.
-    Mixed,
-    /// What attention adds to the stream.
-    Attention,
-    /// The residual stream between attention and MLP.
-    Middle,
-    /// What the MLP adds to the stream.
-    Mlp,
-}
-
-/// The record of one pass over an empty cache.
+/// The record of one pass over an empty cache, of the places that were asked for.
 ///
-/// Values are copied, since the pass may go on to change them in place. Attention patterns are computed again from
+/// Values are copied, since the pass goes on to change them in place. Attention patterns are computed again from
 /// queries and keys when somebody asks for them.
 pub struct Trace {
+    wanted: &'static [Place],
+    /// By place, then layer.
     places: [Vec<Tensor>; 6],
-    /// The stream behind the last block, before the final layer norm.
-    last: Option<Tensor>,
     config: Config,
 }
 
+impl Hook for Trace {
+    fn visit(&mut self, place: Place, _: usize, x: &Tensor) -> Result<()> {
+        if self.wanted.contains(&place) {
+            self.places[place as usize].push(x.copy()?);
+        }
+        Ok(())
+    }
+}
+
 impl Trace {
-    pub fn new(config: &Config) -> Trace {
-        Trace { places: Default::default(), last: None, config: config.clone() }
-    }
-
-    /// Takes what the next layer has at this place; layers come in their order.
-    pub(super) fn record(&mut self, place: Place, x: &Tensor) -> Result<()> {
-        self.places[place as usize].push(x.copy()?);
-        Ok(())
-    }
-
-    pub(super) fn finish(&mut self, x: &Tensor) -> Result<()> {
-        self.last = Some(x.copy()?);
-        Ok(())
-    }
-
     pub fn layers(&self) -> usize {
         self.config.n_layer
     }
@@ -60,14 +38,15 @@ impl Trace {
         self.config.n_head
     }
 
-    /// What a layer had at a place: [positions, width]. `layer` is below [`Trace::layers`].
+    /// What a layer had at a place that was recorded: [positions, width]. `layer` is below [`Trace::layers`].
     pub fn at(&self, place: Place, layer: usize) -> &Tensor {
         &self.places[place as usize][layer]
     }
 
-    /// The residual stream behind the last block, what the final layer norm takes: [positions, width].
+    /// The residual stream behind the last block, what the final layer norm takes: [positions, width]. It is there
+    /// if [`Place::Before`] was recorded.
     pub fn last(&self) -> &Tensor {
-        self.last.as_ref().expect("a trace is handed out when its pass is over")
+        self.at(Place::Before, self.layers())
     }
 
     /// How much each position looks at each: [head, position, position]. Rows sum to 1, what lies ahead is 0.
@@ -104,10 +83,10 @@ fn causal_softmax(row: &mut [f32], seen: usize, scale: f32) {
 }
 
 impl Model {
-    /// Reads a text from its start and records the pass.
-    pub fn trace(&self, ids: &[u32], interrupt: &Interrupt) -> Result<Trace> {
+    /// Reads a text from its start and records these places of the pass.
+    pub fn trace(&self, ids: &[u32], wanted: &'static [Place], interrupt: &Interrupt) -> Result<Trace> {
         self.check_prompt(ids)?;
-        let mut trace = Trace::new(self.config());
+        let mut trace = Trace { wanted, places: Default::default(), config: self.config().clone() };
         self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, Some(&mut trace))?;
         Ok(trace)
     }
@@ -118,12 +97,13 @@ impl Model {
         &self,
         ids: &[u32],
         first: usize,
+        hook: Option<&mut dyn Hook>,
         interrupt: &Interrupt,
         mut each: impl FnMut(usize, Vec<f32>) -> Result<()>,
     ) -> Result<()> {
         const ROWS: usize = 32;
         self.check_prompt(ids)?;
-        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, None)?; // [positions, n_embd]
+        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, hook)?; // [positions, n_embd]
         for start in (first..ids.len()).step_by(ROWS) {
             interrupt.check()?;
             let rows = x.narrow(0, start, ROWS.min(ids.len() - start))?; // [rows, n_embd]

@@ -30,7 +30,27 @@ pub const PAPER: Scale = Scale(&[
     (212, 68, 58),
 ]);
 
+/// From rust over white to blue, as bars to both sides have it: white is in the middle, and both ends are equally dark.
+pub const DIVERGING: Scale = Scale(&[
+    (150, 47, 0),
+    (183, 98, 60),
+    (211, 147, 119),
+    (234, 198, 183),
+    (250, 250, 250),
+    (199, 205, 221),
+    (148, 163, 192),
+    (97, 122, 164),
+    (38, 84, 136),
+]);
+
 impl Scale {
+    /// The scale for values in this range, and the range that it then spans: where some are below zero, the sign is
+    /// what is to be seen first, and zero is in the middle.
+    pub fn of((low, high): (f64, f64)) -> (Scale, (f64, f64)) {
+        let most = high.max(-low);
+        if low < 0.0 { (DIVERGING, (-most, most)) } else { (VIRIDIS, (low, high)) }
+    }
+
     /// The colour at a share of the range, 0 to 1; what lies outside gets the nearest end's.
     pub fn at(self, share: f64) -> Colour {
         let last = self.0.len() - 1;
@@ -77,6 +97,18 @@ mod tests {
             assert!(least * most > 0.0, "lightness turns: {steps:?}");
             assert!(least.abs().max(most.abs()) < 3.0 * least.abs().min(most.abs()), "{steps:?}");
         }
+    }
+
+    #[test]
+    fn above_and_below_zero_look_equally_far_from_it() {
+        let lightness = |share: f64| 116.0 * luminance(DIVERGING.at(share)).cbrt() - 16.0;
+        for step in 0..=8 {
+            let away = f64::from(step) / 16.0;
+            let (below, above) = (lightness(0.5 - away), lightness(0.5 + away));
+            assert!((below - above).abs() < 1.0, "{away}: {below} and {above}");
+        }
+        assert_eq!(Scale::of((-3.0, 1.0)).1, (-3.0, 3.0));
+        assert_eq!(Scale::of((0.0, 1.0)).1, (0.0, 1.0));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod colours;
 pub mod html;
 pub mod label;
 pub mod number;
+pub mod page;
 mod prose;
 pub mod shaded;
 pub mod table;
@@ -17,9 +18,11 @@ pub mod text;
 
 pub use blocks::blocks;
 pub use chart::{
-    Bar, BarChart, BarColumn, BarColumns, Chart, HeatMap, PairedBars, Panels, SignedBars, TreeChart, Twig,
+    Bar, BarChart, BarColumn, BarColumns, Chart, HeatMap, PairedBars, Panels, Scatter, SignedBars, TreeChart,
+    Twig,
 };
 pub use label::label;
+pub use page::Page;
 pub use shaded::ShadedText;
 pub use table::{Align, Cell, Column, Table};
 pub use text::TextStyle;
@@ -42,6 +45,8 @@ pub enum Output {
     Chart(Chart),
     /// A text whose pieces are shaded by a value.
     ShadedText(ShadedText),
+    /// Many of them, with prose between.
+    Page(Page),
 }
 
 impl Output {
@@ -54,6 +59,7 @@ impl Output {
             Output::Table(table) => table.text(style),
             Output::Chart(chart) => chart.text(style),
             Output::ShadedText(shaded) => shaded.text(style),
+            Output::Page(page) => page.text(style),
         }
     }
 
@@ -64,6 +70,7 @@ impl Output {
             Output::Table(table) => Some(table.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
             Output::ShadedText(shaded) => Some(shaded.html()),
+            Output::Page(page) => Some(page.body()),
             Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
         }
     }
@@ -74,7 +81,7 @@ impl Output {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
             Output::ShadedText(shaded) => Some(shaded.html()),
-            Output::Text(_) | Output::Stream(_) | Output::Chart(_) => None,
+            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::Page(_) => None,
         }
     }
 

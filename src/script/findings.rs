@@ -3,10 +3,13 @@
 use rhai::Dynamic;
 
 use crate::analyse::attention::{Attention, Pattern};
+use crate::analyse::attribution::Attribution;
 use crate::analyse::comparison::Comparison;
 use crate::analyse::contributions::Contributions;
+use crate::analyse::embeddings::{EmbeddingMap, Positions};
 use crate::analyse::lens::{Lens, Shade};
 use crate::analyse::neighbours::Neighbours;
+use crate::analyse::patching::Patching;
 use crate::analyse::perplexity::Perplexity;
 use crate::analyse::surprisal::Surprisal;
 use crate::error::Result;
@@ -37,7 +40,20 @@ macro_rules! findings {
     };
 }
 
-findings!(Surprisal, Perplexity, Attention, Pattern, Lens, Contributions, Neighbours, Comparison);
+findings!(
+    Surprisal,
+    Perplexity,
+    Attention,
+    Pattern,
+    Lens,
+    Contributions,
+    Patching,
+    Attribution,
+    Neighbours,
+    EmbeddingMap,
+    Positions,
+    Comparison,
+);
 
 impl Finding for Surprisal {
     fn table(&self, _: Option<usize>) -> Result<Table> {
@@ -116,5 +132,45 @@ impl Finding for Comparison {
 
     fn chart(&self, n: usize) -> Option<Result<Chart>> {
         Some(Ok(Comparison::chart(self, n)))
+    }
+}
+
+impl Finding for Attribution {
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        Ok(Attribution::table(self))
+    }
+
+    fn chart(&self, _: usize) -> Option<Result<Chart>> {
+        Some(Ok(Attribution::chart(self)))
+    }
+}
+
+impl Finding for EmbeddingMap {
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        Ok(EmbeddingMap::table(self))
+    }
+
+    fn chart(&self, _: usize) -> Option<Result<Chart>> {
+        Some(Ok(EmbeddingMap::chart(self)))
+    }
+}
+
+impl Finding for Positions {
+    fn table(&self, _: Option<usize>) -> Result<Table> {
+        Ok(Positions::table(self))
+    }
+
+    fn chart(&self, _: usize) -> Option<Result<Chart>> {
+        Some(Ok(Positions::chart(self)))
+    }
+}
+
+impl Finding for Patching {
+    fn table(&self, n: Option<usize>) -> Result<Table> {
+        Ok(Patching::table(self, n.unwrap_or(super::show::ROWS)))
+    }
+
+    fn chart(&self, _: usize) -> Option<Result<Chart>> {
+        Some(Ok(Patching::chart(self)))
     }
 }

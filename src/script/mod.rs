@@ -63,6 +63,8 @@ pub enum Unit {
     Bytes,
     Tokens,
     Facts,
+    /// Layers and positions.
+    Places,
 }
 
 /// How a session is set up.

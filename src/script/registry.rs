@@ -8,6 +8,7 @@ use rhai::Engine;
 use serde::Deserialize;
 
 use super::bindings::{TOPICS, Topic, values};
+use crate::analyse::ablation::AblationOptions;
 use crate::error::{Error, Result};
 use crate::generate::options::{Field, Options as _};
 use crate::generate::{GenerateOptions, SamplingOptions};
@@ -159,6 +160,7 @@ pub fn options(name: &str) -> Vec<Field> {
     match name {
         "generate" => GenerateOptions::fields(),
         "sample" => SamplingOptions::fields(),
+        "next_probs" => AblationOptions::fields(),
         _ => Vec::new(),
     }
 }
@@ -360,7 +362,10 @@ mod tests {
     fn signatures_use_the_scripts_own_types() {
         let written = |name| signatures(name).iter().map(Signature::to_string).collect::<Vec<_>>();
         assert_eq!(written("tokenize"), ["tokenize(text: string) -> Tokens"]);
-        assert_eq!(written("next_probs"), ["next_probs(text) -> Distribution"]);
+        assert_eq!(
+            written("next_probs"),
+            ["next_probs(text) -> Distribution", "next_probs(text, options: map) -> Distribution"]
+        );
         assert_eq!(written("top"), ["Distribution.top(n: int) -> array"]);
         for binding in bindings() {
             for signature in &binding.signatures {

@@ -18,7 +18,7 @@ use crate::generate::tree::Tree;
 use crate::hub::{ListedModel, Place};
 use crate::model::Model;
 use crate::render::number::shortest;
-use crate::render::{Cell, Chart, Column, Output, ShadedText, Table, TextStyle, TreeChart};
+use crate::render::{Cell, Chart, Column, Output, Page, ShadedText, Table, TextStyle, TreeChart};
 use crate::tokenizer::Tokens;
 
 /// Rows that a distribution shows when nobody says how many.
@@ -34,6 +34,9 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     }
     if let Some(shaded) = value.read_lock::<ShadedText>() {
         return Some(Output::ShadedText(shaded.clone()));
+    }
+    if let Some(page) = value.read_lock::<Page>() {
+        return Some(Output::Page(page.clone()));
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(Output::Text(generation.tokens.text()));
@@ -256,7 +259,12 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::Pat
     let as_table = || table(value, None).map_err(wrong("this value", "`.json`"));
     let as_chart = || chart(value, ROWS).map_err(wrong("this value", "`.csv`, `.json` or `.md`"));
     let is_chart = value.is::<Chart>();
+    let is_page = value.is::<Page>();
     let bytes = match ending.as_str() {
+        "html" => page(value, name).html().into_bytes(),
+        _ if is_page => {
+            return Err(Error::WrongFormat { what: "a report", name: name.to_owned(), formats: "`.html`" });
+        }
         "png" => as_chart()?.png(crate::render::chart::SCALE)?,
         "svg" => as_chart()?.svg()?.into_bytes(),
         "csv" if !is_chart => as_table()?.csv().into_bytes(),
@@ -264,14 +272,25 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::Pat
         "json" if !is_chart => (json(value).to_string() + "\n").into_bytes(),
         _ => {
             let (what, formats) = match is_chart {
-                true => ("a chart", "`.png` or `.svg`"),
-                false => ("this value", "`.csv`, `.json` or `.md`, for a chart of it `.png` or `.svg`"),
+                true => ("a chart", "`.png`, `.svg` or `.html`"),
+                false => {
+                    ("this value", "`.csv`, `.json`, `.md` or `.html`, for a chart of it `.png` or `.svg`")
+                }
             };
             return Err(Error::WrongFormat { what, name: name.to_owned(), formats });
         }
     };
     crate::render::write(&path, &bytes)?;
     Ok(path)
+}
+
+/// A value as a page of its own, named after its file.
+fn page(value: &Dynamic, name: &str) -> Page {
+    if let Some(page) = value.read_lock::<Page>() {
+        return page.clone();
+    }
+    let title = std::path::Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
+    Page::of(&title, output(value).unwrap_or_else(|| Output::Text(values::format(value))))
 }
 
 /// Any value, in full precision.

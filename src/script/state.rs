@@ -88,17 +88,28 @@ impl State {
         self.load(&self.model_name())
     }
 
-    /// Loads a model and uses it from now on. If it fails, the one in use stays.
-    pub fn load(&self, name: &str) -> Result<Model> {
+    /// A model by its name; the one in use stays.
+    pub fn fetch(&self, name: &str) -> Result<Model> {
+        if name == self.model_name()
+            && let Some(context) = &*self.context.borrow()
+        {
+            return Ok(context.model().clone());
+        }
+        self.read(name)
+    }
+
+    fn read(&self, name: &str) -> Result<Model> {
         let source = match hub::built_in(name) {
             Some(source) => source,
             None => self.hub()?.resolve(name, &mut Downloads(self), &self.interrupt)?,
         };
-        let model = self.memory.apart(|| {
-            let model = Model::load(name, &source)?;
-            *self.context.borrow_mut() = Some(Context::new(&model));
-            Ok::<Model, Error>(model)
-        })?;
+        self.memory.apart(|| Model::load(name, &source))
+    }
+
+    /// Loads a model and uses it from now on. If it fails, the one in use stays.
+    pub fn load(&self, name: &str) -> Result<Model> {
+        let model = self.read(name)?;
+        self.memory.apart(|| *self.context.borrow_mut() = Some(Context::new(&model)));
         *self.model.borrow_mut() = name.to_owned();
         Ok(model)
     }

@@ -23,7 +23,7 @@ impl Progress {
     pub fn new(what: String, total: u64, unit: Unit) -> Progress {
         let numbers = match unit {
             Unit::Bytes => "{bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
-            Unit::Facts => "{pos}/{len}",
+            Unit::Facts | Unit::Places => "{pos}/{len}",
             Unit::Tokens => "{pos}/{len} tokens {rate} {eta}",
         };
         let template = format!("{{prefix}}{{msg}} {{wide_bar}} {numbers}");

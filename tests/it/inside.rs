@@ -3,16 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
+use tokenscope::analyse::ablation::{AblationOptions, next_token};
 use tokenscope::analyse::attention::attention;
+use tokenscope::analyse::attribution::attribution;
+use tokenscope::analyse::comparison::Comparison;
 use tokenscope::analyse::contributions::contributions;
+use tokenscope::analyse::embeddings::{EmbeddingMap, Positions};
 use tokenscope::analyse::lens::{Shade, lens};
+use tokenscope::analyse::measure::Measure;
 use tokenscope::analyse::neighbours::{neighbours, similarity};
+use tokenscope::analyse::patching::{Stage, patch};
 use tokenscope::analyse::perplexity::{Windows, perplexity};
+use tokenscope::analyse::report::report;
 use tokenscope::analyse::surprisal::{Start, surprisal};
+use tokenscope::error::Error;
+use tokenscope::generate::options::{Options, Value};
 use tokenscope::hub::{Hub, Settings};
 use tokenscope::interrupt::Interrupt;
 use tokenscope::model::Model;
-use tokenscope::model::trace::Place;
+use tokenscope::model::hook::Place;
 use tokenscope::script::{Origin, Session, Settings as ScriptSettings, registry};
 
 const FIXTURES: [&str; 9] =
@@ -44,6 +53,12 @@ fn ids(fixture: &str) -> Vec<u32> {
     data.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as u32).collect()
 }
 
+fn whole(fixture: &str, tensor: &str) -> u32 {
+    let bytes = std::fs::read(folder(fixture).join("reference.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    i64::from_le_bytes(file.tensor(tensor).unwrap().data().try_into().unwrap()) as u32
+}
+
 fn assert_same(what: &str, found: &[f32], expected: &[f32]) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = expected.iter().fold(1.0f32, |largest, x| largest.max(x.abs()));
@@ -55,7 +70,7 @@ fn assert_same(what: &str, found: &[f32], expected: &[f32]) {
 fn a_trace_holds_the_residual_stream_of_transformers() {
     for fixture in FIXTURES {
         let (model, ids) = (load(fixture), ids(fixture));
-        let trace = model.trace(&ids, &Interrupt::default()).unwrap();
+        let trace = model.trace(&ids, &[Place::Before], &Interrupt::default()).unwrap();
         let mut found: Vec<f32> = Vec::new();
         let mut add =
             |x: &candle_core::Tensor| found.extend(x.flatten_all().unwrap().to_vec1::<f32>().unwrap());
@@ -68,7 +83,7 @@ fn a_trace_holds_the_residual_stream_of_transformers() {
 #[test]
 fn a_trace_holds_the_attention_patterns_of_transformers() {
     for fixture in FIXTURES {
-        let trace = load(fixture).trace(&ids(fixture), &Interrupt::default()).unwrap();
+        let trace = load(fixture).trace(&ids(fixture), &[Place::Qkv], &Interrupt::default()).unwrap();
         let layers = (0..trace.layers()).map(|layer| trace.patterns(layer).unwrap());
         let found: Vec<f32> = layers.flatten().flatten().flatten().collect();
         assert_same(fixture, &found, &reference(fixture, "1.attentions"));
@@ -79,7 +94,13 @@ fn a_trace_holds_the_attention_patterns_of_transformers() {
 fn what_the_parts_add_is_what_the_stream_gains() {
     for fixture in FIXTURES {
         let model = load(fixture);
-        let trace = model.trace(&ids(fixture), &Interrupt::default()).unwrap();
+        let trace = model
+            .trace(
+                &ids(fixture),
+                &[Place::Before, Place::Mixed, Place::Attention, Place::Middle],
+                &Interrupt::default(),
+            )
+            .unwrap();
         for layer in 0..trace.layers() {
             let row = |place| trace.at(place, layer).get(3).unwrap().to_vec1::<f32>().unwrap();
             let heads = model.gpt2().head_outputs(layer, &row(Place::Mixed)).unwrap();
@@ -99,7 +120,7 @@ fn mean_surprisal_is_the_loss_of_transformers() {
     for fixture in FIXTURES {
         let (model, ids) = (load(fixture), ids(fixture));
         let tokens = model.tokenizer().tokens(ids.clone()).unwrap();
-        let found = surprisal(&model, &tokens, Start::Bare, &Interrupt::default()).unwrap();
+        let found = surprisal(&model, &tokens, Start::Bare, None, &Interrupt::default()).unwrap();
         let loss = found.mean().unwrap() * std::f64::consts::LN_2;
         assert_same(fixture, &[loss as f32], &reference(fixture, "1.loss"));
         assert_eq!((found.predictions.len(), found.predictions[0]), (ids.len(), None));
@@ -121,7 +142,7 @@ fn a_sliding_window_scores_each_token_once_with_the_context_that_it_has() {
         loop {
             let end = (begin + window).min(ids.len());
             let read = model.tokenizer().tokens(&ids[begin..end]).unwrap();
-            let found = surprisal(&model, &read, Start::Bare, &Interrupt::default()).unwrap();
+            let found = surprisal(&model, &read, Start::Bare, None, &Interrupt::default()).unwrap();
             let new = found.predictions[done - begin..].iter().flatten();
             bits += new.clone().map(|prediction| prediction.bits).sum::<f64>();
             scored += new.count();
@@ -151,10 +172,10 @@ fn windows_that_make_no_sense_are_refused_with_their_bounds() {
     assert_eq!(error(Some(513), None), "`window` is 513, but must be at least 2 and at most the model's 512");
     assert_eq!(error(Some(8), Some(9)), "`stride` is 9, but must be at least 1 and at most the window's 8");
     let one = model.tokenizer().tokenize("The");
-    let read = |start| surprisal(&model, &one, start, &Interrupt::default()).unwrap().predictions.len();
+    let read = |start| surprisal(&model, &one, start, None, &Interrupt::default()).unwrap().predictions.len();
     assert_eq!([Start::Bare, Start::AfterEndOfText].map(read), [1, 1]);
     let empty = model.tokenizer().tokenize("");
-    assert!(surprisal(&model, &empty, Start::AfterEndOfText, &Interrupt::default()).is_err());
+    assert!(surprisal(&model, &empty, Start::AfterEndOfText, None, &Interrupt::default()).is_err());
 }
 
 #[test]
@@ -201,6 +222,198 @@ fn the_lens_at_the_last_layer_is_the_prediction_itself() {
     }
 }
 
+/// The parts in the order in which the reference cuts them.
+fn parts(model: &Model) -> Vec<String> {
+    let (layers, heads) = (model.config().n_layer, model.config().n_head);
+    let each = |what: &'static str| (0..layers).map(move |layer| format!("layer {layer}{what}"));
+    let head = move |layer| (0..heads).map(move |head| format!("layer {layer} head {head}"));
+    each("").chain(each(" attention")).chain(each(" MLP")).chain((0..layers).flat_map(head)).collect()
+}
+
+fn cut(parts: &[&str], by: &str) -> Result<AblationOptions, Error> {
+    let mut options = AblationOptions::default();
+    let parts = parts.iter().map(|part| Value::Text((*part).to_owned())).collect();
+    options.set("ablate", &Value::List(parts))?;
+    options.set("by", &Value::Text(by.to_owned()))?;
+    Ok(options)
+}
+
+#[test]
+fn a_model_with_a_part_cut_out_says_what_transformers_says_with_a_hook() {
+    for fixture in FIXTURES {
+        let (model, ids) = (load(fixture), ids(fixture));
+        for (by, tensor) in [("zero", "1.ablated"), ("mean", "1.ablated_mean")] {
+            let mut found = Vec::new();
+            for part in parts(&model) {
+                let options = cut(&[&part], by).unwrap();
+                let mut ablation = options.ablation(model.config()).unwrap().unwrap();
+                found.extend(model.logits_with(&ids, &mut ablation, &Interrupt::default()).unwrap());
+            }
+            assert_same(&format!("{fixture} {by}"), &found, &reference(fixture, tensor));
+        }
+    }
+}
+
+#[test]
+fn cutting_every_head_leaves_the_bias_and_cutting_nothing_leaves_all() {
+    let (model, go) = (load("default"), &Interrupt::default());
+    let tokens = model.tokenizer().tokens(ids("default")).unwrap();
+    let said = |parts: &[&str], by| {
+        let mut ablation = cut(parts, by).unwrap().ablation(model.config()).unwrap().unwrap();
+        next_token(&model, &tokens, &mut ablation, go).unwrap()
+    };
+    let plain = model.logits_with(tokens.ids(), &mut (), go).unwrap();
+    assert_eq!(said(&[], "zero").distribution.logits(), plain.as_slice());
+    let heads: Vec<String> = (0..model.config().n_head).map(|head| format!("layer 1 head {head}")).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let (all, attention) = (said(&heads, "mean"), said(&["layer 1 attention"], "mean"));
+    // The projection is linear: the mean of what it writes is what it writes of the mean.
+    assert_same("mean", all.distribution.logits(), attention.distribution.logits());
+    assert_ne!(said(&heads, "zero").distribution, said(&["layer 1 attention"], "zero").distribution);
+    assert_eq!(said(&["layer 2 MLP"], "zero").rules, ["cutting layer 2 MLP"]);
+}
+
+#[test]
+fn a_part_that_is_not_there_is_refused_with_its_bounds() {
+    let model = Model::pocket().unwrap();
+    let error = |parts: &[&str]| match cut(parts, "zero") {
+        Ok(options) => options.ablation(model.config()).err().unwrap().to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert_eq!(error(&["layer 6"]), "`layer` is 6, but there are 6");
+    assert_eq!(error(&["layer 0 head 5"]), "`head` is 5, but there are 5");
+    assert!(error(&["layr 2"]).starts_with("`ablate` is [\"layr 2\"], but must be a list of parts"));
+    let mut alone = AblationOptions::default();
+    alone.set("by", &Value::Text("mean".into())).unwrap();
+    let alone = alone.ablation(model.config()).err().unwrap();
+    assert_eq!(alone.to_string(), "`by` is given, but needs `ablate`");
+}
+
+#[test]
+fn what_patching_restores_is_what_transformers_has_with_a_hook() {
+    for fixture in FIXTURES {
+        let (model, ids, go) = (load(fixture), ids(fixture), &Interrupt::default());
+        let mut changed = ids.clone();
+        changed[2] = whole(fixture, "1.corrupted");
+        let [clean, corrupted] = [ids, changed].map(|ids| model.tokenizer().tokens(ids).unwrap());
+        let (token, other) = (whole(fixture, "1.target"), 3);
+        let mut heard = 0;
+        let found =
+            patch(&model, [&clean, &corrupted], (token, Some(other)), Stage::Stream, go, |n| heard += n);
+        let found = found.unwrap();
+        let (layers, size) = (model.config().n_layer, model.config().vocab_size);
+        assert_eq!(heard, layers * clean.len());
+        let logits = reference(fixture, "1.patched");
+        let expected: Vec<f32> = logits
+            .chunks(size)
+            .map(|row| (row[token as usize] - row[other as usize]) / std::f32::consts::LN_2)
+            .collect();
+        let effects = |layer: usize| found.effects.iter().map(move |row| row[layer]);
+        let scores: Vec<f32> =
+            (0..layers).flat_map(effects).map(|effect| (effect + found.corrupted_score) as f32).collect();
+        assert_same(fixture, &scores, &expected);
+        // The whole stream of the first layer at the changed position is the clean text itself.
+        assert!((found.effects[2][0] + found.corrupted_score - found.clean_score).abs() < 1e-4);
+        assert!(found.effects[1].iter().all(|effect| *effect == 0.0));
+        let alone = patch(&model, [&clean, &corrupted], (token, None), Stage::Mlp, go, |_| {}).unwrap();
+        assert!(alone.clean_score < 0.0 && alone.effects.iter().flatten().any(|effect| *effect != 0.0));
+    }
+}
+
+#[test]
+fn texts_of_different_length_cannot_be_patched() {
+    let model = Model::pocket().unwrap();
+    let [a, b] = ["The cat sat", "The cat"].map(|text| model.tokenizer().tokenize(text));
+    let error = patch(&model, [&a, &b], (5, None), Stage::Stream, &Interrupt::default(), |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "the clean text has 3 tokens, but the corrupted one 2");
+    let empty = model.tokenizer().tokenize("");
+    let error = patch(&model, [&empty, &empty], (5, None), Stage::Stream, &Interrupt::default(), |_| {});
+    assert_eq!(error.unwrap_err().to_string(), "the prompt is empty");
+}
+
+const MEASURES: [Measure; 3] = [Measure::Probability, Measure::LogProbability, Measure::Logit];
+
+#[test]
+fn gradients_are_those_of_torch() {
+    for fixture in FIXTURES.into_iter().chain(["tanh-gelu"]) {
+        let (model, ids, target) = (load(fixture), ids(fixture), whole(fixture, "1.target"));
+        let expected = reference(fixture, "1.gradients");
+        for (measure, expected) in MEASURES.into_iter().zip(expected.chunks(expected.len() / 3)) {
+            let found = model
+                .input_gradient(&ids, &Interrupt::default(), |logits| measure.of_tensor(logits, target))
+                .unwrap();
+            let gradient = found.gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_same(&format!("{fixture} {measure:?}"), &gradient, expected);
+            let logits = reference(fixture, "1.logits");
+            assert_same(fixture, &found.logits, &logits[logits.len() - found.logits.len()..]);
+        }
+    }
+}
+
+#[test]
+fn the_pass_for_gradients_is_the_fast_one_for_the_built_in_model_too() {
+    let (model, go) = (Model::pocket().unwrap(), &Interrupt::default());
+    let tokens = model.tokenizer().tokenize("The old man went down to the river and");
+    let slow = model.input_gradient(tokens.ids(), go, |logits| Measure::Logit.of_tensor(logits, 5)).unwrap();
+    assert_same("pocket", &slow.logits, &model.logits_with(tokens.ids(), &mut (), go).unwrap());
+}
+
+#[test]
+fn a_token_left_out_is_a_text_without_it() {
+    let (model, go) = (load("default"), &Interrupt::default());
+    let tokens = model.tokenizer().tokens(ids("default")).unwrap();
+    for measure in MEASURES {
+        let found = attribution(&model, &tokens, 7, measure, go, |_| {}).unwrap();
+        let without = |position: usize| {
+            let ids: Vec<u32> = tokens
+                .ids()
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at != position)
+                .map(|(_, id)| *id)
+                .collect();
+            measure.of(&model.logits_with(&ids, &mut (), go).unwrap(), 7)
+        };
+        for (position, effect) in found.left_out.iter().enumerate() {
+            assert!((effect.unwrap() - (found.value - without(position))).abs() < 1e-9);
+        }
+        // The gradient says what a small step does.
+        assert!(found.gradient.iter().any(|x| *x != 0.0));
+    }
+    let one = model.tokenizer().tokens(vec![5]).unwrap();
+    let found = attribution(&model, &one, 7, Measure::Probability, go, |_| {}).unwrap();
+    assert_eq!(found.left_out, [None]);
+}
+
+#[test]
+fn two_models_are_compared_on_one_text_and_only_over_the_same_tokens() {
+    let go = &Interrupt::default();
+    let models = [load("default"), load("untied")];
+    let both = Comparison::of_models(&models, "the river", go).unwrap();
+    let swapped = Comparison::of_models(&[load("untied"), load("default")], "the river", go).unwrap();
+    assert!(both.js() > 0.0 && (both.js() - swapped.js()).abs() < 1e-9 && both.kl() > 0.0);
+    let same = Comparison::of_models(&[load("default"), load("default")], "the river", go).unwrap();
+    assert!(same.js() < 1e-9 && same.kl() < 1e-6);
+    let error = Comparison::of_models(&[load("default"), Model::pocket().unwrap()], "the", go).err().unwrap();
+    assert_eq!(error.to_string(), "the first prediction is over 331 tokens, but the second over 50257");
+}
+
+#[test]
+fn a_map_of_words_has_each_once_and_positions_a_picture() {
+    let model = Model::pocket().unwrap();
+    let id = |text: &str| model.tokenizer().tokenize(text).ids()[0];
+    let ids = [" one", " two", " three", " cat", " dog", " bird"].map(id);
+    let map = EmbeddingMap::new(&model, &ids).unwrap();
+    assert_eq!(map.points.len(), 6);
+    assert!(map.explained[0] >= map.explained[1] && map.explained[0] + map.explained[1] <= 1.0);
+    assert!(map.chart().png(1.0).is_ok());
+    let error = EmbeddingMap::new(&model, &ids[..2]).unwrap_err();
+    assert_eq!(error.to_string(), "`words` is 2 tokens, but must be at least 3");
+    let positions = Positions::new(&model);
+    assert_eq!(positions.count(), 512);
+    assert!(positions.chart().png(1.0).is_ok() && positions.similarity().png(1.0).is_ok());
+}
+
 #[test]
 fn a_head_that_is_not_there_is_refused_with_its_bounds() {
     let model = Model::pocket().unwrap();
@@ -242,7 +455,13 @@ fn every_analysis_draws_itself() {
         let seen = attention(&model, &tokens, go).unwrap();
         let look = lens(&model, &tokens, go, |_| {}).unwrap();
         let parts = contributions(&model, &tokens, 5, Some(6), go).unwrap();
+        let other = model.tokenizer().tokens((1001..1001 + length).collect::<Vec<_>>()).unwrap();
+        let restored = patch(&model, [&tokens, &other], (5, None), Stage::Stream, go, |_| {}).unwrap();
+        let causes = attribution(&model, &tokens, 5, Measure::LogProbability, go, |_| {}).unwrap();
         let charts = [
+            restored.chart(),
+            causes.chart(),
+            causes.gradient_chart(),
             seen.chart().unwrap(),
             seen.sink().unwrap(),
             seen.head(0, 0).unwrap().chart(),
@@ -250,7 +469,7 @@ fn every_analysis_draws_itself() {
             look.chart(Shade::Rank, false),
             parts.chart(parts.by_layer()),
             parts.heads(),
-            surprisal(&model, &tokens, Start::Bare, go).unwrap().chart(),
+            surprisal(&model, &tokens, Start::Bare, None, go).unwrap().chart(),
         ];
         for chart in charts {
             let png = chart.png(1.0).unwrap_or_else(|error| panic!("{}: {error}", chart.title()));
@@ -273,9 +492,36 @@ fn every_analysis_draws_itself() {
 }
 
 #[test]
+fn a_report_holds_everything_and_needs_nothing() {
+    let (model, go) = (Model::pocket().unwrap(), &Interrupt::default());
+    let tokens = model.tokenizer().tokenize("Once upon a <b>time</b> there was");
+    let mut heard = 0;
+    let page = report(&model, &tokens, go, |n| heard += n).unwrap();
+    assert_eq!(heard, 2 * tokens.len());
+    let html = page.html();
+    for section in
+        ["Tokens", "Next tokens", "Surprisal", "Attention", "Logit lens", "Contributions", "Attribution"]
+    {
+        let at = html.find(&format!("<h2>{section}</h2>")).unwrap_or_else(|| panic!("{section}"));
+        let rest = &html[at + 4..];
+        let part = &rest[..rest.find("<h2>").unwrap_or(rest.len())];
+        assert!(
+            part.contains("<p>")
+                && (part.contains("<svg") || part.contains("<table") || part.contains("<span"))
+        );
+    }
+    assert!(!html.contains("<b>time") && !html.contains("<script") && !html.contains("src=\"http"));
+    let long = model.tokenizer().tokens(vec![5; 129]).unwrap();
+    let error = report(&model, &long, go, |_| {}).unwrap_err();
+    assert_eq!(error.to_string(), "the text has 129 tokens, but a report holds at most 128");
+}
+
+#[test]
 fn the_examples_of_what_looks_inside_run_and_hold() {
     let out = tempfile::tempdir().unwrap();
-    for binding in registry::bindings().iter().filter(|b| ["surprise", "inside", "parts"].contains(&b.topic))
+    for binding in registry::bindings()
+        .iter()
+        .filter(|b| ["surprise", "inside", "parts", "causes", "embeddings"].contains(&b.topic))
     {
         for example in binding.examples() {
             let settings = ScriptSettings {

@@ -5,7 +5,7 @@ use super::font::Face;
 use super::heading::{self, HALF_DIGIT, MARGIN, WIDTH, heading, start};
 use super::scene::{Anchor, Item, Scene, Text, palette};
 use crate::error::{Error, Result};
-use crate::render::colours::{VIRIDIS, ink_on};
+use crate::render::colours::{Colour, Scale, ink_on};
 use crate::render::label::{Keep, one_line, shortened};
 
 /// A value, and perhaps a word, for each row and column.
@@ -43,10 +43,10 @@ const PITCH: f64 = 13.5;
 const LEGEND_ROOM: f64 = 104.0;
 
 impl HeatMap {
-    /// The colour's place of a value, 0 to 1.
-    pub(super) fn share(&self, value: f64) -> f64 {
-        let (low, high) = self.range;
-        if high > low { (value - low) / (high - low) } else { 0.0 }
+    /// The colour of a value.
+    pub(super) fn colour(&self, value: f64) -> Colour {
+        let (scale, range) = Scale::of(self.range);
+        scale.at(share(value, range))
     }
 
     pub(super) fn scene(&self) -> Result<Scene> {
@@ -82,7 +82,7 @@ impl HeatMap {
         for (row, values) in self.values.iter().enumerate() {
             for (column, value) in values.iter().enumerate() {
                 let Some(value) = value else { continue };
-                let colour = VIRIDIS.at(self.share(*value));
+                let colour = self.colour(*value);
                 let (left, top) = (grid.x(column), grid.y(row));
                 let (width, height) = (grid.cell.0 - line, grid.cell.1 - line);
                 items.push(Item::Rectangle { left, top, width, height, colour });
@@ -195,14 +195,15 @@ pub(super) struct Legend {
 }
 
 impl Legend {
-    pub fn items(&self, unit: &str, (low, high): (f64, f64)) -> Vec<Item> {
+    pub fn items(&self, unit: &str, range: (f64, f64)) -> Vec<Item> {
+        let (scale, (low, high)) = Scale::of(range);
         const STEPS: usize = 52;
         const THICK: f64 = 14.0;
         let mut items = Vec::new();
         let y = |share: f64| self.top + self.height * (1.0 - share);
         for step in 0..STEPS {
             let (from, to) = (step as f64 / STEPS as f64, (step + 1) as f64 / STEPS as f64);
-            let colour = VIRIDIS.at((from + to) / 2.0);
+            let colour = scale.at((from + to) / 2.0);
             items.push(Item::Rectangle {
                 left: self.left,
                 top: y(to),
@@ -212,7 +213,7 @@ impl Legend {
             });
         }
         for (value, text) in round_steps(low, high, 5) {
-            let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+            let share = share(value, (low, high));
             let x = self.left + THICK;
             items.push(Item::Rectangle {
                 left: x,
@@ -233,6 +234,11 @@ impl Legend {
         }
         items
     }
+}
+
+/// A value's place in a range, 0 to 1.
+pub(super) fn share(value: f64, (low, high): (f64, f64)) -> f64 {
+    if high > low { (value - low) / (high - low) } else { 0.0 }
 }
 
 /// A text in lines no wider than `room`, broken between words.
@@ -299,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_cell_has_the_colour_of_its_value_and_what_is_missing_has_none() {
-        let colour = VIRIDIS.at(0.5);
+        let colour = map(3).colour(0.5);
         let scene = map(3).scene().unwrap();
         let cells = scene
             .items

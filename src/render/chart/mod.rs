@@ -11,6 +11,7 @@ mod heading;
 mod heat_map;
 mod pairs;
 mod panels;
+mod scatter;
 mod scene;
 mod shaded;
 mod signed;
@@ -23,6 +24,7 @@ pub use columns::{BarColumn, BarColumns};
 pub use heat_map::HeatMap;
 pub use pairs::PairedBars;
 pub use panels::Panels;
+pub use scatter::Scatter;
 pub use signed::SignedBars;
 pub use tree::{TreeChart, Twig};
 
@@ -48,6 +50,8 @@ pub enum Chart {
     HeatMap(HeatMap),
     /// Many small heat maps side by side.
     Panels(Panels),
+    /// Points with names.
+    Scatter(Scatter),
     ShadedText(ShadedText),
 }
 
@@ -79,6 +83,7 @@ impl Chart {
             Chart::Columns(chart) => chart.text(style),
             Chart::HeatMap(chart) => chart.text(style),
             Chart::Panels(chart) => chart.text(style),
+            Chart::Scatter(chart) => chart.text(style),
             Chart::ShadedText(text) => text.text(style),
         }
     }
@@ -93,6 +98,7 @@ impl Chart {
             Chart::Columns(chart) => &chart.title,
             Chart::HeatMap(chart) => &chart.title,
             Chart::Panels(chart) => &chart.title,
+            Chart::Scatter(chart) => &chart.title,
             Chart::ShadedText(text) => &text.title,
         }
     }
@@ -106,6 +112,7 @@ impl Chart {
             Chart::Columns(chart) => chart.scene(),
             Chart::HeatMap(chart) => chart.scene(),
             Chart::Panels(chart) => chart.scene(),
+            Chart::Scatter(chart) => chart.scene(),
             Chart::ShadedText(text) => text.scene(),
         }
     }

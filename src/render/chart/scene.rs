@@ -3,7 +3,7 @@
 use std::iter::{Once, once};
 
 use plotters::coord::Shift;
-use plotters::element::{Drawable, PointCollection, Rectangle};
+use plotters::element::{Circle, Drawable, PathElement, PointCollection, Rectangle};
 use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea, SVGBackend};
 use plotters::style::{Color as _, RGBColor};
 use plotters_backend::text_anchor::HPos;
@@ -41,6 +41,16 @@ pub enum Item {
         top: f64,
         width: f64,
         height: f64,
+        colour: Colour,
+    },
+    Dot {
+        centre: (f64, f64),
+        radius: f64,
+        colour: Colour,
+    },
+    Line {
+        from: (f64, f64),
+        to: (f64, f64),
         colour: Colour,
     },
     Text(Text),
@@ -105,6 +115,15 @@ impl Scene {
                     let corners = [(*left, *top), (left + width, top + height)];
                     let corners = corners.map(|(x, y)| (round(x * scale), round(y * scale)));
                     area.draw(&Rectangle::new(corners, rgb(*colour).filled()))
+                }
+                Item::Dot { centre: (x, y), radius, colour } => {
+                    let centre = (round(x * scale), round(y * scale));
+                    area.draw(&Circle::new(centre, radius * scale, rgb(*colour).filled()))
+                }
+                Item::Line { from, to, colour } => {
+                    let ends = [*from, *to].map(|(x, y)| (round(x * scale), round(y * scale)));
+                    let stroke = rgb(*colour).stroke_width(round(scale).max(1) as u32);
+                    area.draw(&PathElement::new(ends, stroke))
                 }
                 Item::Text(text) => area.draw(&Writing { text, scale, turned: false }),
                 Item::Turned(text) => area.draw(&Writing { text, scale, turned: true }),

@@ -2,9 +2,10 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use super::heat_map::share;
 use super::{HeatMap, PairedBars, Panels, SignedBars};
 use crate::render::blocks::blocks;
-use crate::render::colours::VIRIDIS;
+use crate::render::colours::Scale;
 use crate::render::label::{Keep, one_line, shortened};
 use crate::render::number::{decimals, number, percents};
 use crate::render::shaded::painted;
@@ -22,15 +23,17 @@ fn padded(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// A share as two columns: a colour, or one of five grades of grey.
-fn shade(share: f64, style: &TextStyle) -> String {
-    match style.colour {
-        true => painted("  ", VIRIDIS.at(share)),
-        false => {
-            const GRADES: [&str; 5] = ["··", "░░", "▒▒", "▓▓", "██"];
-            GRADES[(share.clamp(0.0, 1.0) * 4.0).round() as usize].to_owned()
-        }
+/// A value as two columns: a colour, or one of five grades of grey; of those below zero, the second is a minus.
+fn shade(value: f64, range: (f64, f64), style: &TextStyle) -> String {
+    let (scale, span) = Scale::of(range);
+    if style.colour {
+        return painted("  ", scale.at(share(value, span)));
     }
+    const GRADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
+    let size = if range.0 < 0.0 { value.abs() / span.1 } else { share(value, span) };
+    let grade = GRADES[(size.clamp(0.0, 1.0) * 4.0).round() as usize];
+    let sign = if value < 0.0 && grade != GRADES[0] { '-' } else { grade };
+    [grade, sign].into_iter().collect()
 }
 
 fn heading(title: &str, subtitle: Option<&str>, style: &TextStyle) -> Vec<String> {
@@ -53,7 +56,7 @@ impl HeatMap {
         lines.push(format!("{} {}", " ".repeat(width + digits + 1), numbers).trim_end().to_owned());
         for (row, (label, values)) in labels.iter().zip(&self.values).enumerate() {
             let cell =
-                |value: &Option<f64>| value.map_or("  ".to_owned(), |value| shade(self.share(value), style));
+                |value: &Option<f64>| value.map_or("  ".to_owned(), |value| shade(value, self.range, style));
             let drawn: String = values.iter().take(shown).map(cell).collect();
             lines.push(format!("{} {row:>digits$} {drawn}", padded(label, width)).trim_end().to_owned());
         }
@@ -64,9 +67,9 @@ impl HeatMap {
         let decimals = decimals([low, high].into_iter()).min(2);
         let ends = format!(
             "{} {} … {} {}",
-            shade(0.0, style),
+            shade(low, self.range, style),
             number(low, decimals),
-            shade(1.0, style),
+            shade(high, self.range, style),
             number(high, decimals)
         );
         lines.push(format!("{ends}  {}", self.unit));

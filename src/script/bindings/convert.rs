@@ -3,10 +3,10 @@
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
 use crate::analyse::next_token::NextToken;
-use crate::analyse::surprisal::Start;
 use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::generate::options::{Options, Value};
+use crate::model::Model;
 use crate::script::state::State;
 use crate::tokenizer::{Tokenizer, Tokens};
 
@@ -37,6 +37,17 @@ pub fn distribution(state: &State, value: Dynamic, function: &'static str) -> Re
         error => error,
     })?;
     state.next(&tokens)
+}
+
+/// A model that is loaded, or one by its name; the one in use stays.
+pub fn model(state: &State, value: Dynamic, function: &'static str) -> Result<Model> {
+    if let Some(model) = value.read_lock::<Model>() {
+        return Ok(model.clone());
+    }
+    match value.is_string() {
+        true => state.fetch(&value.cast::<ImmutableString>()),
+        false => Err(Error::WrongArgument { function, expected: "a model or its name", found: kind(&value) }),
+    }
 }
 
 /// An id, an array of ids, or tokens.
@@ -89,28 +100,6 @@ pub fn count(n: i64, name: &'static str) -> Result<usize> {
         value: n.to_string(),
         bound,
     })
-}
-
-/// Takes the option `start` out of a map: whether a text is read after `<|endoftext|>`.
-pub fn start(options: &mut Map) -> Result<Start> {
-    let Some(value) = options.remove("start") else { return Ok(Start::default()) };
-    match value.as_bool() {
-        Ok(true) => Ok(Start::AfterEndOfText),
-        Ok(false) => Ok(Start::Bare),
-        Err(_) => Err(Error::OptionOfWrongKind {
-            name: "start",
-            value: super::values::format(&value),
-            kind: "`true` or `false`",
-        }),
-    }
-}
-
-/// Fails if an option is left that nobody took.
-pub fn no_more(options: &Map, known: &[&'static str]) -> Result<()> {
-    match options.keys().next() {
-        Some(name) => Err(Error::UnknownOption { name: name.to_string(), known: known.to_vec() }),
-        None => Ok(()),
-    }
 }
 
 /// `#{ name: value, … }` into options.

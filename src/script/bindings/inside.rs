@@ -8,8 +8,10 @@ pub mod bindings {
 
     use super::super::{Answer, convert, raise};
     use crate::analyse::attention::{self, Attention, Pattern};
-    use crate::render::{Chart, ShadedText, Table};
+    use crate::analyse::report;
+    use crate::render::{Chart, Page, ShadedText, Table};
     use crate::script::state::State;
+    use crate::script::{Event, Unit};
 
     /// Who looks at whom while a text is read: the attention patterns of all heads.
     ///
@@ -28,6 +30,28 @@ pub mod bindings {
         let tokens = convert::tokens(&state, text, "attention").map_err(raise)?;
         let model = state.model().map_err(raise)?;
         attention::attention(&model, &tokens, &state.interrupt).map_err(raise)
+    }
+
+    /// Everything there is to see in a text, on one page: tokens, next tokens, surprisal, attention, logit lens,
+    /// contributions and attribution, each with a picture and a sentence on how to read it.
+    ///
+    /// `save` of it with a name that ends in `.html` writes a file that needs no other and can be sent to somebody; a
+    /// notebook shows it at once. Takes a text or `Tokens`, at most 128 of them. Fails if the text is empty or longer.
+    ///
+    /// ```rhai
+    /// save(report("Once upon a time"), "report.html")
+    /// ```
+    #[rhai_fn(return_raw)]
+    pub fn report(context: NativeCallContext, text: Dynamic) -> Answer<Page> {
+        let state = State::of(&context);
+        let tokens = convert::tokens(&state, text, "report").map_err(raise)?;
+        let model = state.model().map_err(raise)?;
+        let (what, total) = ("looking".to_owned(), 2 * tokens.len() as u64);
+        state.emit(Event::Started { what, total, unit: Unit::Tokens });
+        let advance = |tokens: usize| state.emit(Event::Advanced(tokens as u64));
+        let page = report::report(&model, &tokens, &state.interrupt, advance);
+        state.emit(Event::Finished);
+        page.map_err(raise)
     }
 
     /// The pattern of one head; layers and heads count from 0.

@@ -1,6 +1,8 @@
 //! What a script can call, one file per help topic. Everything that is said about a binding is said in its comment.
 
+mod causes;
 pub mod convert;
+mod embeddings;
 mod generating;
 mod helping;
 mod inside;
@@ -61,8 +63,18 @@ pub const TOPICS: &[Topic] = &[
     },
     Topic {
         name: "parts",
-        about: "what a prediction is made of, and how two differ",
+        about: "what a prediction is made of",
         module: || exported_module!(parts::bindings),
+    },
+    Topic {
+        name: "causes",
+        about: "what a prediction depends on, and how two differ",
+        module: || exported_module!(causes::bindings),
+    },
+    Topic {
+        name: "embeddings",
+        about: "the vectors that tokens and positions start with",
+        module: || exported_module!(embeddings::bindings),
     },
     Topic {
         name: "showing",

@@ -1,4 +1,4 @@
-//! What a prediction is made of, and how two differ.
+//! What a prediction is made of.
 
 use rhai::plugin::*;
 use rhai::{Dynamic, NativeCallContext};
@@ -13,10 +13,8 @@ pub mod bindings {
 
     use super::super::{Answer, convert, raise};
     use super::apart;
-    use crate::analyse::comparison::Comparison;
     use crate::analyse::contributions::Contributions;
     use crate::analyse::lens::{self, Lens, Reading, Shade};
-    use crate::analyse::neighbours::{self, Neighbours};
     use crate::render::{Chart, Table};
     use crate::script::state::State;
     use crate::script::{Event, Unit};
@@ -178,57 +176,6 @@ pub mod bindings {
     #[rhai_fn(get = "heads", pure)]
     pub fn get_heads(parts: &mut Contributions) -> Chart {
         parts.heads()
-    }
-
-    /// The `n` tokens whose embeddings point most nearly the same way as that of a token, given by id or text.
-    ///
-    /// ```rhai
-    /// neighbours(" cat", 5)
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn neighbours(context: NativeCallContext, token: Dynamic, n: i64) -> Answer<Neighbours> {
-        let model = State::of(&context).model().map_err(raise)?;
-        let id = convert::token(Some(model.tokenizer()), token, "neighbours").map_err(raise)?;
-        neighbours::neighbours(&model, id, convert::count(n, "n").map_err(raise)?).map_err(raise)
-    }
-
-    /// How alike two tokens are to the model: the cosine of their embeddings, -1 to 1.
-    ///
-    /// ```rhai
-    /// similarity(" cat", " dog") > similarity(" cat", " the")
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn similarity(context: NativeCallContext, a: Dynamic, b: Dynamic) -> Answer<f64> {
-        let model = State::of(&context).model().map_err(raise)?;
-        let id = |token| convert::token(Some(model.tokenizer()), token, "similarity").map_err(raise);
-        neighbours::similarity(&model, id(a)?, id(b)?).map_err(raise)
-    }
-
-    /// Two predictions side by side: the next token after two texts, or two distributions.
-    ///
-    /// It shows the likeliest tokens of either with both probabilities; `chart` of it draws them in pairs. The fields
-    /// `kl` and `js` say how far apart they are, in bits.
-    ///
-    /// ```rhai
-    /// compare("The boy was very", "The girl was very").js < 0.5
-    /// ```
-    #[rhai_fn(return_raw)]
-    pub fn compare(context: NativeCallContext, a: Dynamic, b: Dynamic) -> Answer<Comparison> {
-        let state = State::of(&context);
-        let next = |value| convert::distribution(&state, value, "compare").map_err(raise);
-        Ok(Comparison { a: next(a)?, b: next(b)? })
-    }
-
-    /// KL(a ‖ b) in bits: what it costs to expect the second where the first is true.
-    #[rhai_fn(get = "kl", pure)]
-    pub fn get_comparison_kl(both: &mut Comparison) -> f64 {
-        both.kl()
-    }
-
-    /// The Jensen-Shannon divergence in bits: 0 if both agree, 1 if they have nothing in common.
-    #[rhai_fn(get = "js", pure)]
-    pub fn get_js(both: &mut Comparison) -> f64 {
-        both.js()
     }
 }
 

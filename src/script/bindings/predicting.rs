@@ -23,6 +23,7 @@ pub mod bindings {
 
     use super::super::{Answer, convert, raise};
     use super::one_rule;
+    use crate::analyse::ablation::{self, AblationOptions};
     use crate::analyse::next_token::{Candidate, NextToken};
     use crate::error::Error;
     use crate::generate::{Sampler, SamplingOptions};
@@ -35,15 +36,33 @@ pub mod bindings {
     /// `top(n)`, `p(token)`, `rank(token)`, `argmax()` and the field `entropy` (in bits), and `probs[id]` is one
     /// probability. Fails if the text is empty or longer than the model's context.
     ///
+    /// The option `ablate` cuts parts of the model out while it reads: a list of `"layer 3"` (its attention and its
+    /// MLP), `"layer 3 attention"`, `"layer 3 head 2"` or `"layer 3 MLP"`. What such a part would have added becomes
+    /// zero, or with `by: "mean"` what it adds on average over the positions of this text. Nothing of what was read is
+    /// used again then. Fails on a layer or head that is not there.
+    ///
     /// ```rhai
     /// let probs = next_probs("Once upon a time");
     /// probs.top(3)
     /// ```
-    #[rhai_fn(return_raw)]
+    #[rhai_fn(name = "next_probs", return_raw)]
     pub fn next_probs(context: NativeCallContext, text: Dynamic) -> Answer<NextToken> {
         let state = State::of(&context);
         let tokens = convert::tokens(&state, text, "next_probs").map_err(raise)?;
         state.next(&tokens).map_err(raise)
+    }
+
+    #[rhai_fn(name = "next_probs", return_raw)]
+    pub fn next_probs_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<NextToken> {
+        let state = State::of(&context);
+        let options: AblationOptions = convert::options(options).map_err(raise)?;
+        let tokens = convert::tokens(&state, text, "next_probs").map_err(raise)?;
+        let model = state.model().map_err(raise)?;
+        match options.ablation(model.config()).map_err(raise)? {
+            Some(mut ablation) => ablation::next_token(&model, &tokens, &mut ablation, &state.interrupt),
+            None => state.next(&tokens),
+        }
+        .map_err(raise)
     }
 
     /// The logits of the next token, before softmax makes them probabilities: one number for each id.

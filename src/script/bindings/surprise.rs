@@ -7,9 +7,9 @@ pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
     use super::super::{Answer, convert, raise};
-    use super::WindowOptions;
+    use super::{SurprisalOptions, WindowOptions};
     use crate::analyse::perplexity::{self, Perplexity, Windows};
-    use crate::analyse::surprisal::{self, Prediction, Surprisal};
+    use crate::analyse::surprisal::{self, Prediction, Start, Surprisal};
     use crate::render::Table;
     use crate::script::state::State;
     use crate::script::{Event, Unit};
@@ -20,7 +20,9 @@ pub mod bindings {
     /// token with its probability, surprisal, rank, and the entropy of the prediction, which is the surprisal that was
     /// to be expected; `chart` of it is the shaded text as a picture. The first token is read but not predicted, as
     /// transformers does it; with the option `start: true` the text is read after `<|endoftext|>`, so that the first
-    /// token is predicted too. It has the fields `total`, `mean`, `perplexity`, `bits`, `words` and `lines`.
+    /// token is predicted too. The options `ablate` and `by` cut parts of the model out, as with `next_probs`: how much
+    /// the surprisal grows is what they were good for. It has the fields `total`, `mean`, `perplexity`, `bits`, `words`
+    /// and `lines`.
     ///
     /// Fails if the text is empty or longer than the model's context: `perplexity` reads texts of any length.
     ///
@@ -31,12 +33,12 @@ pub mod bindings {
     #[rhai_fn(name = "surprisal", return_raw)]
     pub fn surprisal_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Surprisal> {
         let state = State::of(&context);
-        let mut options = options;
-        let start = convert::start(&mut options).map_err(raise)?;
-        convert::no_more(&options, &["start"]).map_err(raise)?;
+        let SurprisalOptions { start, cut } = convert::options(options).map_err(raise)?;
         let tokens = convert::tokens(&state, text, "surprisal").map_err(raise)?;
         let model = state.model().map_err(raise)?;
-        surprisal::surprisal(&model, &tokens, start, &state.interrupt).map_err(raise)
+        let mut ablation = cut.ablation(model.config()).map_err(raise)?;
+        let start = Start::from(start.unwrap_or_default());
+        surprisal::surprisal(&model, &tokens, start, ablation.as_mut(), &state.interrupt).map_err(raise)
     }
 
     #[rhai_fn(name = "surprisal", return_raw)]
@@ -89,8 +91,9 @@ pub mod bindings {
     /// Options: `window` (tokens at a time, at least 2, at most the model's context, which it is if nothing else is
     /// said); `stride` (tokens from one window to the next, at least 1 and at most `window`; half a window if nothing
     /// is said: a smaller one gives each token more context and takes longer); `start: true` reads `<|endoftext|>`
-    /// before the text, so that the first token is scored too. The result has the fields `perplexity`,
-    /// `bits_per_token`, `bits_per_byte`, `scored` and `windows`.
+    /// before the text, so that the first token is scored too: both conventions are in use, and the result names its
+    /// own. It has the fields `perplexity`, `bits_per_token`, `bits_per_byte`, `scored` and `windows`. A file is read
+    /// by `perplexity(read_text("book.txt"))`.
     ///
     /// ```rhai
     /// let near = perplexity("The cat sat on the mat, and the dog sat on the rug.", #{ window: 8, stride: 4 });
@@ -99,15 +102,13 @@ pub mod bindings {
     #[rhai_fn(name = "perplexity", return_raw)]
     pub fn perplexity_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Perplexity> {
         let state = State::of(&context);
-        let mut options = options;
-        let start = convert::start(&mut options).map_err(raise)?;
-        let WindowOptions { window, stride } = convert::options(options).map_err(raise)?;
+        let WindowOptions { window, stride, start } = convert::options(options).map_err(raise)?;
         let tokens = convert::tokens(&state, text, "perplexity").map_err(raise)?;
         let model = state.model().map_err(raise)?;
         let what = "reading".to_owned();
         state.emit(Event::Started { what, total: tokens.len() as u64, unit: Unit::Tokens });
         let advance = |tokens: usize| state.emit(Event::Advanced(tokens as u64));
-        let windows = Windows { window, stride, start };
+        let windows = Windows { window, stride, start: Start::from(start.unwrap_or_default()) };
         let result = perplexity::perplexity(&model, &tokens, &windows, &state.interrupt, advance);
         state.emit(Event::Finished);
         result.map_err(raise)
@@ -149,7 +150,17 @@ pub mod bindings {
     }
 }
 
-use crate::generate::options::Bound::AtLeast;
+use crate::analyse::ablation::AblationOptions;
+use crate::generate::options::Bound::{Any, AtLeast};
+
+crate::generate::options::options! {
+    /// How a text is read that is to be predicted.
+    pub struct SurprisalOptions {
+        /// whether `<|endoftext|>` is read first
+        start: bool, Any;
+        include cut: AblationOptions;
+    }
+}
 
 crate::generate::options::options! {
     /// How a text is cut into windows.
@@ -158,5 +169,7 @@ crate::generate::options::options! {
         window: usize, AtLeast(2.0);
         /// tokens from one window's start to the next
         stride: usize, AtLeast(1.0);
+        /// whether `<|endoftext|>` is read first
+        start: bool, Any;
     }
 }

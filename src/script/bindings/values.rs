@@ -6,11 +6,14 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, Map, Module};
 
 use crate::analyse::attention::{Attention, Pattern};
+use crate::analyse::attribution::Attribution;
 use crate::analyse::comparison::Comparison;
 use crate::analyse::contributions::Contributions;
+use crate::analyse::embeddings::{EmbeddingMap, Positions};
 use crate::analyse::lens::{Lens, Reading};
 use crate::analyse::neighbours::Neighbours;
 use crate::analyse::next_token::{Candidate, NextToken};
+use crate::analyse::patching::Patching;
 use crate::analyse::perplexity::Perplexity;
 use crate::analyse::samples::Samples;
 use crate::analyse::stepper::Stepper;
@@ -21,7 +24,7 @@ use crate::generate::Generation;
 use crate::generate::tree::Tree;
 use crate::model::Model;
 use crate::render::number::percent;
-use crate::render::{Chart, ShadedText, Table, label};
+use crate::render::{Chart, Page, ShadedText, Table, label};
 use crate::tokenizer::Tokens;
 
 /// Declares each type that scripts see: its name, and how a value of it is written in a line.
@@ -81,9 +84,14 @@ types! {
     };
     Pattern, "Pattern", |pattern| format!("Pattern of layer {}, head {}", pattern.layer, pattern.head);
     ShadedText, "ShadedText", |shaded| format!("ShadedText “{}”", shaded.title);
+    Page, "Report", |page| format!("Report “{}”", page.title);
     Lens, "Lens", |lens| format!("Lens over {} layers", lens.layers());
     Reading, "Reading", |reading| format!("Reading: token {}, {}", reading.id, percent(reading.p));
     Contributions, "Contributions", |parts| format!("Contributions to a logit of {:.3}", parts.logit);
+    Patching, "Patching", |patching| format!("Patching of {} positions", patching.effects.len());
+    Attribution, "Attribution", |why| format!("Attribution to {} tokens", why.gradient.len());
+    EmbeddingMap, "EmbeddingMap", |map| format!("EmbeddingMap of {} tokens", map.points.len());
+    Positions, "Positions", |positions| format!("Positions: {} embeddings", positions.count());
     Neighbours, "Neighbours", |near| format!("Neighbours: {} tokens", near.nearest.len());
     Comparison, "Comparison", |both| format!("Comparison: Jensen-Shannon {:.4} bits", both.js());
     Rc<Error>, "Error", |error| error.to_string();
