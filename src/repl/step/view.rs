@@ -96,11 +96,11 @@ fn text(stepping: &Stepping, pen: &Pen, most: usize) -> Vec<String> {
     for (part, code) in parts {
         let mut run = String::new();
         for character in part.chars() {
-            let written = if character == '\n' {
-                "↵".into()
-            } else {
-                one_line(character.encode_utf8(&mut [0; 4])).into_owned()
+            let written = match character {
+                '\n' => "↵".to_owned(),
+                character => one_line(character.encode_utf8(&mut [0; 4])).into_owned(),
             };
+            let written = shortened(&written, Keep::Start, pen.width as f64, columns);
             let wide = written.chars().filter_map(UnicodeWidthChar::width).sum::<usize>();
             if column + wide > pen.width {
                 lines
