@@ -1,19 +1,29 @@
 #!/usr/bin/env python3
-"""Drives an installed tokenscope kernel with Jupyter's own clients and says what it saw.
+"""Drives an installed tokenscope kernel with Jupyter's own clients, those that are installed, and says what it saw.
 
-    pip install jupyter_client nbclient nbformat
+    pip install jupyter_client nbclient nbformat                                     # at the least
+    pip install papermill jupyter-console nbconvert ./scripts/papermill_tokenscope   # more clients
+    pip install jupyterlab playwright                                                # and a `chromium` on the PATH
     tokenscope kernel install --sys-prefix
-    python scripts/check_kernel.py [KERNEL]
+    python scripts/check_kernel.py [--kernel NAME] [--screenshot FILE]
 """
 
+import argparse
+import importlib.util
+import json
 import os
+import pathlib
+import subprocess
 import sys
+import tempfile
 import time
 
 import nbclient
 import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
+LESSON = pathlib.Path(__file__).parent.parent / "lessons/01-one-token-at-a-time.rhai"
 
 # One generation may end before it is interrupted.
 GENERATIONS = """
@@ -25,7 +35,57 @@ loop {
 """
 
 
-def main(name):
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kernel", default="tokenscope")
+    parser.add_argument("--screenshot", help="where JupyterLab's picture goes")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        # Histories and the like of this check are nobody's.
+        os.environ["TOKENSCOPE_STATE"] = str(folder)
+        lesson = exported(arguments.kernel, folder)
+        client_library(arguments.kernel)
+        notebook(arguments.kernel)
+        checks = {
+            "nbconvert": ("nbconvert", nbconvert),
+            "papermill": ("papermill_tokenscope", papermill),
+            "jupyter console": ("jupyter_console", console),
+        }
+        for name, (module, check) in checks.items():
+            if importlib.util.find_spec(module):
+                check(arguments.kernel, folder, lesson)
+            else:
+                print(f"skipped {name}: `{module}` is not installed")
+        if not (importlib.util.find_spec("jupyterlab") and importlib.util.find_spec("playwright")):
+            print("skipped JupyterLab: `jupyterlab` or `playwright` is not installed")
+            return
+        import check_jupyterlab
+
+        if check_jupyterlab.browser_path():
+            check_jupyterlab.check(folder, arguments.kernel, lesson.name, arguments.screenshot)
+        else:
+            print("skipped JupyterLab: there is no `chromium`")
+
+
+def exported(kernel, folder):
+    """The first lesson as a notebook without outputs; what comes back from it is the lesson."""
+    program = KernelSpecManager().get_kernel_spec(kernel).argv[0]
+    subprocess.run([program, "export", LESSON, "--to", "ipynb", "--out", folder], check=True)
+    path = folder / LESSON.with_suffix(".ipynb").name
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    book.metadata.kernelspec.name = kernel
+    for cell in book.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    nbformat.write(book, path)
+    subprocess.run([program, "export", path, "--to", "rhai", "--out", folder], check=True)
+    assert (folder / LESSON.name).read_text() == LESSON.read_text(), "the lesson came back changed"
+    return path
+
+
+def client_library(name):
     manager = KernelManager(kernel_name=name)
     manager.start_kernel()
     client = manager.client()
@@ -45,7 +105,6 @@ def main(name):
         client.stop_channels()
         manager.shutdown_kernel()
     assert process.poll() is not None, "the kernel is still there"
-    notebook(name)
 
 
 def run(client, code, **options):
@@ -131,6 +190,47 @@ def notebook(name):
     print("nbclient: a notebook ran and is valid")
 
 
+def nbconvert(name, folder, lesson):
+    command = ["nbconvert", "--to", "html", "--execute", lesson, "--output", "page.html"]
+    jupyter(command, folder)
+    page = (folder / "page.html").read_text()
+    assert page.count("<table") > 2 and ("data:image/png" in page or "<svg" in page), "no table or no picture"
+    print("nbconvert: the lesson ran and is a page")
+
+
+def papermill(name, folder, lesson):
+    cells = [
+        nbformat.v4.new_code_cell("let place = \"?\"; let options = #{ n: 1 };", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("print(json([place, options, missing, share]))"),
+    ]
+    kernel = {"kernelspec": {"name": name, "display_name": name, "language": "rhai"}, "language_info": {"name": "rhai"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "given.ipynb")
+    given = {"place": "a \"b\"\n\u2028é\\ $ {x} \x01", "options": {"n": [1, -2.5, True], "top k": 3}, "missing": None, "share": 1e-7}
+    run = "import json, papermill, sys; papermill.execute_notebook('given.ipynb', 'ran.ipynb', json.loads(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", run, json.dumps(given)], cwd=folder, check=True, capture_output=True)
+    output = nbformat.read(folder / "ran.ipynb", as_version=4).cells[-1].outputs[0]
+    seen = json.loads(output.text)
+    assert seen == list(given.values()), (seen, given)
+    command = ["papermill", "given.ipynb", "-", "-p", "place", "Paris", "-p", "missing", "1", "-p", "share", "0.5"]
+    shown = subprocess.run([sys.executable, "-m", *command], cwd=folder, check=True, capture_output=True, text=True)
+    assert '[\\"Paris\\",{\\"n\\":1},1,0.5]' in shown.stdout, shown.stdout
+    print("papermill: parameters arrived as they were given")
+
+
+def console(name, folder, lesson):
+    typed = 'let who = input("who? ");\nAda\n`Hello, ${who}`\n6 * 7\n'
+    command = ["console", f"--kernel={name}", "--simple-prompt"]
+    shown = jupyter(command, folder, input=typed)
+    assert "who? " in shown and "Hello, Ada" in shown and "42" in shown, shown
+    print("jupyter console: cells ran, and a script asked for input")
+
+
+def jupyter(command, folder, input=None):
+    ran = subprocess.run([sys.executable, "-m", "jupyter", *command], cwd=folder, input=input, text=True, capture_output=True, timeout=120)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
 if __name__ == "__main__":
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-    main(sys.argv[1] if len(sys.argv) > 1 else "tokenscope")
+    main()

@@ -1,6 +1,7 @@
 //! The command line: what to run, with which model, and with which exit code it ends.
 
 mod arguments;
+mod lessons;
 mod scripts;
 
 use std::io::IsTerminal;
@@ -11,7 +12,6 @@ use clap::Parser;
 
 use crate::check;
 use crate::error::Error;
-use crate::export::{self, Format};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
 use crate::kernel;
@@ -22,8 +22,8 @@ use crate::repl;
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Unit, registry};
 use crate::terminal::{self, Terminal};
-use arguments::{Cli, Command, Common, DEFAULT_MODEL, ExportFormat, KernelCommand, ModelsCommand};
-use scripts::{read, run_cell, run_files};
+use arguments::{Cli, Command, Common, DEFAULT_MODEL, KernelCommand, ModelsCommand};
+use scripts::{run_cell, run_files};
 
 /// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
 const FAILED: u8 = 1;
@@ -33,7 +33,7 @@ const INTERRUPTED: u8 = 130;
 /// Parses the arguments and does what they say.
 pub fn run() -> ExitCode {
     let Cli { command, interactive, common } = Cli::parse();
-    let terminal = Terminal::new(common.color, &common.out);
+    let terminal = Terminal::new(common.look());
     if let Some(threads) = common.threads {
         model::use_threads(threads.into());
     }
@@ -92,7 +92,8 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
     match command {
         None if std::io::stdin().is_terminal() => converse(common, terminal, None),
         None => run_files(&[stdin], true, common, terminal),
-        Some(Command::Run { files, no_code }) => run_files(&files, no_code, common, terminal),
+        Some(Command::Run { files, inplace: true, .. }) => lessons::run_in_place(&files, common, terminal),
+        Some(Command::Run { files, no_code, .. }) => run_files(&files, no_code, common, terminal),
         Some(Command::Eval { code }) => {
             let mut session = session(common, terminal)?;
             run_cell(&mut session, &code, &Origin { name: "eval".to_owned(), line: 1 }, terminal)
@@ -109,7 +110,7 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
             Ok(())
         }
         Some(Command::Check) => check(common, terminal),
-        Some(Command::Export { file, to }) => run_export(&file, to, common, terminal),
+        Some(Command::Export { file, to }) => lessons::export(&file, to, common, terminal),
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
@@ -131,30 +132,6 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
         0 => Ok(()),
         code => Err(Failure::Exit(code)),
     }
-}
-
-fn run_export(file: &Path, to: ExportFormat, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
-    let (format, ending) = match to {
-        ExportFormat::Ipynb => (Format::Notebook, "ipynb"),
-        ExportFormat::Html => (Format::Html, "html"),
-        ExportFormat::Md => (Format::Markdown, "md"),
-        ExportFormat::Rhai => (Format::Script, "rhai"),
-    };
-    let (name, text) = read(file).map_err(Failure::Usage)?;
-    let cells = export::read(file, &text).map_err(Failure::Usage)?;
-    terminal::output_folder(&common.out)?;
-    let title = file.file_stem().map_or("lesson".into(), |stem| stem.to_string_lossy());
-    let path = common.out.join(format!("{title}.{ending}"));
-    if path.canonicalize().is_ok_and(|path| file.canonicalize().is_ok_and(|file| file == path)) {
-        return Err(Failure::Usage(Error::WouldOverwrite { path }));
-    }
-    let written = match format {
-        Format::Script => export::script(cells.iter()),
-        format => export::write(&export::run(cells, &name, common.settings(), interrupt())?, format, &title),
-    };
-    crate::render::write(&path, written.as_bytes())?;
-    terminal.write(&format!("wrote {}\n", path.display()));
-    Ok(())
 }
 
 fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> Result<(), Failure> {
@@ -180,7 +157,10 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 /// A session that Ctrl-C interrupts.
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
-    Ok(Session::new(common.settings(), interrupt(), terminal.sink()))
+    terminal::output_folder(&common.look().plot_folder)?;
+    let session = Session::new(common.settings(), interrupt(), terminal.sink());
+    session.ask_with(repl::asker(terminal));
+    Ok(session)
 }
 
 /// What Ctrl-C requests.

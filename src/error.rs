@@ -220,6 +220,12 @@ pub enum Error {
     #[error("`{}` is no notebook: {reason}", path.display())]
     BrokenNotebook { path: PathBuf, reason: String },
 
+    #[error("`{}` is no notebook, so it cannot keep what its cells give", path.display())]
+    NotInPlace { path: PathBuf },
+
+    #[error("cannot ask for input: {reason}")]
+    CannotAsk { reason: &'static str },
+
     #[error("`{name}` cannot be a kernel's name")]
     BadKernelName { name: String },
 

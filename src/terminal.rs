@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::error::Result;
-use crate::render::{self, Output, TextStyle};
+use crate::render::{self, Chart, Output, TextStyle};
 use crate::script::report::Report;
 use crate::script::{Event, Sink};
 use progress::Progress;
@@ -24,14 +24,51 @@ pub enum Colour {
     Never,
 }
 
+/// Where charts go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Plots {
+    /// Into the terminal, between the text.
+    Inline,
+    /// Into files below the folder of `--plot-dir`.
+    File,
+    Both,
+    None,
+}
+
+impl Plots {
+    pub const NAMES: &[&str] = &["inline", "file", "both", "none"];
+
+    fn is_shown(self) -> bool {
+        matches!(self, Plots::Inline | Plots::Both)
+    }
+
+    fn is_saved(self) -> bool {
+        matches!(self, Plots::File | Plots::Both)
+    }
+}
+
+/// How a terminal is set up.
+#[derive(Clone, Debug)]
+pub struct Look {
+    pub colour: Colour,
+    /// Shown and saved on a terminal, saved elsewhere, if nothing is said.
+    pub plots: Option<Plots>,
+    /// Where charts are saved.
+    pub plot_folder: PathBuf,
+    /// Columns, if not as many as the terminal has.
+    pub width: Option<usize>,
+}
+
 /// Writes to standard output and error. Clones write to the same place.
 #[derive(Clone)]
 pub struct Terminal(Rc<RefCell<Inner>>);
 
 struct Inner {
     colour: bool,
+    plots: Plots,
+    width: Option<usize>,
     /// Where charts are saved, and what their names begin with.
-    out: PathBuf,
+    folder: PathBuf,
     stem: String,
     charts: usize,
     progress: Option<Progress>,
@@ -39,29 +76,45 @@ struct Inner {
     at_line_start: bool,
 }
 
-/// The widest that prose and tables become, however wide the terminal is.
+/// The widest that prose and tables become, however wide the terminal is, and what may be asked for.
 const WIDEST: usize = 120;
+pub const WIDTHS: std::ops::RangeInclusive<usize> = 20..=1000;
 const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
 
 impl Terminal {
-    pub fn new(colour: Colour, out: &Path) -> Terminal {
+    pub fn new(look: Look) -> Terminal {
         let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var("TERM").is_ok_and(|term| term == "dumb");
-        let colour = match colour {
-            Colour::Auto => std::io::stdout().is_terminal() && !is_plain,
+        let is_terminal = std::io::stdout().is_terminal();
+        let colour = match look.colour {
+            Colour::Auto => is_terminal && !is_plain,
             Colour::Always => true,
             Colour::Never => false,
         };
-        let (out, stem) = (out.to_owned(), "chart".to_owned());
         Terminal(Rc::new(RefCell::new(Inner {
             colour,
-            out,
-            stem,
+            plots: look.plots.unwrap_or(if is_terminal { Plots::Both } else { Plots::File }),
+            width: look.width,
+            folder: look.plot_folder,
+            stem: "chart".to_owned(),
             charts: 0,
             progress: None,
             at_line_start: true,
         })))
+    }
+
+    pub fn plots(&self) -> Plots {
+        self.0.borrow().plots
+    }
+
+    pub fn set_plots(&self, plots: Plots) {
+        self.0.borrow_mut().plots = plots;
+    }
+
+    /// As many columns as the terminal has, if none are given.
+    pub fn set_width(&self, width: Option<usize>) {
+        self.0.borrow_mut().width = width;
     }
 
     /// A sink for a session.
@@ -78,11 +131,12 @@ impl Terminal {
     }
 
     pub fn style(&self) -> TextStyle {
-        let width = match std::io::stdout().is_terminal() {
-            true => size().0.clamp(20, WIDEST),
+        let inner = self.0.borrow();
+        let width = inner.width.unwrap_or_else(|| match std::io::stdout().is_terminal() {
+            true => size().0.clamp(*WIDTHS.start(), WIDEST),
             false => WIDTH_WITHOUT_TERMINAL,
-        };
-        TextStyle { width, colour: self.0.borrow().colour }
+        });
+        TextStyle { width, colour: inner.colour }
     }
 
     fn hear(&self, event: Event) {
@@ -132,7 +186,7 @@ impl Terminal {
             return self.write(text);
         }
         let text = match output {
-            Output::Chart(_) => self.save_chart(output),
+            Output::Chart(chart) => self.plot(chart, output),
             output => output.text(&self.style()),
         };
         let between = match (prefix.is_empty(), text.contains('\n')) {
@@ -142,6 +196,15 @@ impl Terminal {
         };
         self.start_line();
         self.write(&format!("{prefix}{between}{}\n", text.trim_end_matches('\n')));
+    }
+
+    /// Shows a chart, saves it, or does both.
+    fn plot(&self, chart: &Chart, output: &Output) -> String {
+        let plots = self.plots();
+        let shown = plots.is_shown().then(|| chart.text(&self.style()));
+        let saved = plots.is_saved().then(|| self.save_chart(output));
+        let parts: Vec<String> = shown.into_iter().chain(saved).collect();
+        if parts.is_empty() { format!("Chart “{}”", chart.title()) } else { parts.join("\n") }
     }
 
     /// Saves a chart beside the others and says where.
@@ -159,7 +222,7 @@ impl Terminal {
     fn next_chart(&self) -> PathBuf {
         let mut inner = self.0.borrow_mut();
         inner.charts += 1;
-        inner.out.join(format!("{}-{}.png", inner.stem, inner.charts))
+        inner.folder.join(format!("{}-{}.png", inner.stem, inner.charts))
     }
 
     /// Writes text as it is.

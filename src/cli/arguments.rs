@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::kernel::install::Place;
 use crate::script::{Allowed, Settings, limits};
-use crate::terminal::Colour;
+use crate::terminal::{Colour, Look, Plots};
 
 /// Needs no download.
 pub const DEFAULT_MODEL: &str = "pocket";
@@ -47,6 +47,12 @@ pub struct Common {
     /// How much memory the values of a session may take, in GB, the model not counted
     #[arg(long, global = true, value_name = "GB", default_value_t = DEFAULT_MEMORY, value_parser = memory)]
     pub max_memory: f64,
+    /// Where charts go; shown and saved on a terminal, saved elsewhere, if not given
+    #[arg(long, global = true, value_enum, value_name = "WHERE")]
+    pub plots: Option<Plots>,
+    /// Where charts are saved, if not in the folder of `--out`
+    #[arg(long, global = true, value_name = "DIR")]
+    pub plot_dir: Option<PathBuf>,
     /// How many threads compute; one for each core if not given [env: RAYON_NUM_THREADS]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
@@ -72,6 +78,14 @@ impl Common {
     }
 }
 
+impl Common {
+    /// How what comes of it is shown.
+    pub fn look(&self) -> Look {
+        let plot_folder = self.plot_dir.as_ref().unwrap_or(&self.out).clone();
+        Look { colour: self.color, plots: self.plots, plot_folder, width: None }
+    }
+}
+
 #[derive(Subcommand)]
 pub enum Command {
     /// Run scripts, one after the other in one session
@@ -82,6 +96,9 @@ pub enum Command {
         /// Leave out the code of a script that has prose, and show only what it gives
         #[arg(long)]
         no_code: bool,
+        /// Write what its cells give into each notebook, instead of showing it
+        #[arg(long, conflicts_with = "no_code")]
+        inplace: bool,
     },
     /// Run a line of code
     Eval {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::Common;
 use super::{Failure, session};
 use crate::error::{Error, Result};
-use crate::export;
+use crate::export::{self, Lesson};
 use crate::render::Output;
 use crate::repl;
 use crate::script::cells::{Cell, Kind};
@@ -25,10 +25,15 @@ pub fn run_files(
     for (name, text) in scripts {
         let stem = Path::new(&name).file_stem().map_or("chart".into(), |stem| stem.to_string_lossy());
         terminal.name_charts(if name == "<stdin>" { "chart" } else { &stem });
-        let cells = export::read(Path::new(&name), &text).map_err(Failure::Usage)?;
+        let Lesson { cells, .. } = Lesson::read(Path::new(&name), &text).map_err(Failure::Usage)?;
         let show_code = !no_code && cells.iter().any(|cell| cell.kind == Kind::Markdown);
-        for cell in &cells {
-            run_part(&mut session, cell, &name, show_code, terminal)?;
+        for cell in cells.iter().filter(|cell| !cell.is_blank()) {
+            match run_part(&mut session, cell, &name, show_code, terminal) {
+                Err(Failure::Script(report)) if export::may_fail(cell) && !report.interrupted => {
+                    terminal.report(&report);
+                }
+                done => done?,
+            }
         }
     }
     Ok(())
@@ -59,6 +64,7 @@ fn run_part(
             terminal.write("\n");
             Ok(())
         }
+        Kind::Raw => Ok(()),
         Kind::Code => {
             if show_code {
                 terminal.write(&repl::highlighted(&cell.source, terminal.style().colour));

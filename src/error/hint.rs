@@ -148,6 +148,10 @@ impl Error {
                 "are these the published weights? a model that was trained further answers otherwise".into()
             }
             Error::WouldOverwrite { .. } => "name another folder with `--out DIR`".into(),
+            Error::NotInPlace { .. } => "`tokenscope export FILE --to ipynb` makes one of a script".into(),
+            Error::CannotAsk { .. } => {
+                "run it where somebody can type: the REPL, `tokenscope run` in a terminal, or a notebook".into()
+            }
             Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
             Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
             Error::NoEnvironment => {

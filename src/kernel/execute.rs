@@ -2,42 +2,61 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
 use serde_json::{Map, Value, json};
 
 use super::progress::Progress;
 use super::shell::Shell;
-use super::{Kernel, Request, media};
+use super::{Kernel, Request, media, stdin};
+use crate::error::{Error, Result};
 use crate::render::Output;
-use crate::script::report::Report;
 use crate::script::{Event, Origin};
 
 /// Hears the session and passes on what it says, as part of the request that is being answered.
 pub struct Listener {
     kernel: Arc<Kernel>,
+    /// What clients reply when they are asked for input.
+    answers: Receiver<Request>,
     state: RefCell<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The header of the request; none while nothing is to be told.
-    parent: Option<Value>,
+    request: Option<Request>,
     progress: Option<Progress>,
 }
 
 impl Listener {
-    pub fn new(kernel: Arc<Kernel>) -> Listener {
-        Listener { kernel, state: RefCell::default() }
+    pub fn new(kernel: Arc<Kernel>, answers: Receiver<Request>) -> Listener {
+        Listener { kernel, answers, state: RefCell::default() }
     }
 
-    fn attend(&self, parent: Option<Value>) {
-        *self.state.borrow_mut() = State { parent, progress: None };
+    /// From now on all is part of this request.
+    fn attend(&self, request: &Request) {
+        *self.state.borrow_mut() = State { request: Some(request.clone()), progress: None };
+    }
+
+    /// The request is answered. Work that failed or was interrupted has not said that it is finished.
+    fn leave(&self) {
+        self.hear(Event::Finished);
+        *self.state.borrow_mut() = State::default();
+    }
+
+    /// Asks the client whose cell is running.
+    pub fn ask(&self, prompt: &str) -> Result<String> {
+        let state = self.state.borrow();
+        let request = state.request.as_ref().ok_or(Error::CannotAsk { reason: "no cell is running" })?;
+        stdin::ask(&self.kernel, request, &self.answers, prompt)
     }
 
     pub fn hear(&self, event: Event) {
         let mut state = self.state.borrow_mut();
-        let State { parent: Some(parent), progress } = &mut *state else { return };
-        let tell = |kind: &str, content: &Value| self.kernel.publish(kind, parent, content);
+        let State { request: Some(request), progress } = &mut *state else { return };
+        if request.flag("silent", false) {
+            return;
+        }
+        let tell = |kind: &str, content: &Value| self.kernel.publish(kind, &request.header, content);
         match event {
             Event::Output(Output::Stream(text)) => tell("stream", &json!({ "name": "stdout", "text": text })),
             Event::Output(output) => {
@@ -50,8 +69,11 @@ impl Listener {
                     progress.advance(amount, tell);
                 }
             }
-            // A notebook keeps what it is shown, and gets the whole text in the end.
-            Event::Wrote(_) => {}
+            Event::Wrote(text) => {
+                if let Some(progress) = progress {
+                    progress.write(&text);
+                }
+            }
             Event::Finished => {
                 if let Some(progress) = progress.take() {
                     progress.finish(tell);
@@ -73,7 +95,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
     if !silent {
         shell.kernel.publish("execute_input", parent, &json!({ "code": code, "execution_count": count }));
     }
-    shell.listener.attend((!silent).then(|| parent.clone()));
+    shell.listener.attend(request);
     let origin = Origin { name: format!("[{number}]"), line: 1 };
     let result = match counts {
         true => {
@@ -93,7 +115,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
             json!({ "status": "ok", "execution_count": count, "payload": [], "user_expressions": expressions })
         }
         Err(report) => {
-            let mut content = failure(&report);
+            let mut content = media::failure(&report);
             if !silent {
                 shell.kernel.publish("error", parent, &content);
             }
@@ -102,7 +124,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
             content
         }
     };
-    shell.listener.attend(None);
+    shell.listener.leave();
     content
 }
 
@@ -120,7 +142,7 @@ fn user_expressions(shell: &mut Shell, request: &Request) -> Value {
                 json!({ "status": "ok", "data": data, "metadata": metadata })
             }
             Err(report) => {
-                let mut content = failure(&report);
+                let mut content = media::failure(&report);
                 content["status"] = "error".into();
                 content
             }
@@ -128,11 +150,4 @@ fn user_expressions(shell: &mut Shell, request: &Request) -> Value {
         answers.insert(name.clone(), answer);
     }
     answers.into()
-}
-
-fn failure(report: &Report) -> Value {
-    let name = if report.interrupted { "Interrupted" } else { "Error" };
-    let text = report.text(true);
-    let traceback: Vec<&str> = text.lines().collect();
-    json!({ "ename": name, "evalue": report.message, "traceback": traceback })
 }

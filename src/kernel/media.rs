@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::render::{Output, TextStyle, chart};
+use crate::script::report::Report;
 
 /// Characters in a line of a notebook's plain text.
 const WIDTH: usize = 100;
@@ -45,6 +46,14 @@ pub fn bundle(output: &Output) -> Bundle {
         None => {}
     }
     Bundle { data: data.into(), metadata: metadata.into() }
+}
+
+/// What went wrong, as `error` messages and notebooks say it; the traceback is coloured.
+pub fn failure(report: &Report) -> Value {
+    let name = if report.interrupted { "Interrupted" } else { "Error" };
+    let text = report.text(true);
+    let traceback: Vec<&str> = text.lines().collect();
+    json!({ "ename": name, "evalue": report.message, "traceback": traceback })
 }
 
 /// In CSS pixels: pictures have more of them than they are to fill, for dense screens.

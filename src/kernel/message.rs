@@ -24,11 +24,12 @@ const DELIMITER: &[u8] = b"<IDS|MSG>";
 const REMEMBERED: usize = 1 << 16;
 
 /// What a client asks.
+#[derive(Clone)]
 pub struct Request {
     pub kind: String,
     pub header: Value,
     pub content: Value,
-    peer: Peer,
+    pub peer: Peer,
     /// What stands before the delimiter goes back with the answer.
     prefix: Frames,
 }
@@ -110,8 +111,8 @@ impl Wire {
         self.send(request, &kind, content);
     }
 
-    /// Sends a message to the client that made a request.
-    pub fn send(&self, request: &Request, kind: &str, content: &Value) {
+    /// Sends a message to the client that made a request, on the connection where it made it.
+    fn send(&self, request: &Request, kind: &str, content: &Value) {
         let mut frames = request.prefix.clone();
         frames.extend(self.seal(kind, &request.header, &json!({}), content));
         request.peer.send(&frames);

@@ -16,6 +16,7 @@ mod message;
 mod progress;
 mod shell;
 mod socket;
+mod stdin;
 pub mod zmtp;
 
 use std::path::Path;
@@ -31,7 +32,8 @@ use crate::interrupt::Interrupt;
 use crate::script::Settings;
 use connection::Connection;
 use message::{Request, Wire};
-use socket::{Peer, Subscribers};
+use socket::{Arrival, Peer, Subscribers};
+use stdin::Stdin;
 use zmtp::Received;
 
 /// Scripts recurse, and each level of theirs takes several of ours.
@@ -47,6 +49,7 @@ const PARENT_CHECK: Duration = Duration::from_secs(1);
 struct Kernel {
     wire: Wire,
     iopub: Subscribers,
+    stdin: Stdin,
     interrupt: Interrupt,
     /// To the session's thread.
     shell: Sender<Work>,
@@ -65,10 +68,12 @@ pub fn run(connection_file: &Path, settings: Settings) -> Result<()> {
     let connection = Connection::read(connection_file)?;
     let (shell, requests) = mpsc::channel();
     let (end, ended) = mpsc::channel();
+    let (answer, answers) = mpsc::channel();
     let interrupt = Interrupt::default();
     let kernel = Arc::new(Kernel {
         wire: Wire::new(&connection.key),
         iopub: Subscribers::default(),
+        stdin: Stdin::new(answer),
         interrupt,
         shell,
         end,
@@ -80,7 +85,7 @@ pub fn run(connection_file: &Path, settings: Settings) -> Result<()> {
     let session = thread::Builder::new().stack_size(STACK).spawn(move || {
         // If the session's thread dies, the kernel ends too, and the client can start another.
         let _ending = Ending(serving.end.clone());
-        shell::serve(&serving, settings, &requests);
+        shell::serve(&serving, settings, &requests, answers);
         let _ = finished.send(());
     });
     session.map_err(Error::io("start a thread for", connection_file))?;
@@ -107,51 +112,51 @@ fn listen(kernel: &Arc<Kernel>, connection: &Connection) -> Result<()> {
         socket::listen(address, kind, receive)
             .map_err(|source| Error::CannotListen { address: address.to_string(), source })
     };
-    let [iopub, shell, control] = [(); 3].map(|()| kernel.clone());
+    let [iopub, stdin, shell, control] = [(); 4].map(|()| kernel.clone());
     bind(connection.hb_port, "REP", Box::new(echo))?;
-    bind(connection.iopub_port, "PUB", Box::new(move |peer, received| iopub.welcome(peer, received)))?;
-    // Nothing asks for input yet; clients connect all the same.
-    bind(connection.stdin_port, "ROUTER", Box::new(|_, _| {}))?;
-    bind(connection.shell_port, "ROUTER", Box::new(move |peer, received| shell.queue(peer, received)))?;
-    bind(connection.control_port, "ROUTER", Box::new(move |peer, received| control.answer(peer, received)))
+    bind(connection.iopub_port, "PUB", Box::new(move |peer, arrival| iopub.welcome(peer, arrival)))?;
+    let hear = move |peer: &Peer, arrival| stdin.stdin.hear(&stdin, peer, arrival);
+    bind(connection.stdin_port, "ROUTER", Box::new(hear))?;
+    bind(connection.shell_port, "ROUTER", Box::new(move |peer, arrival| shell.queue(peer, arrival)))?;
+    bind(connection.control_port, "ROUTER", Box::new(move |peer, arrival| control.answer(peer, arrival)))
 }
 
 /// What a socket does with what arrives.
-type Receive = Box<dyn Fn(&Peer, Received) + Send + Sync>;
+type Receive = Box<dyn Fn(&Peer, Arrival) + Send + Sync>;
 
 /// The heartbeat: whatever comes goes back.
-fn echo(peer: &Peer, received: Received) {
-    if let Received::Message(frames) = received {
+fn echo(peer: &Peer, arrival: Arrival) {
+    if let Arrival::Said(Received::Message(frames)) = arrival {
         peer.send(&frames);
     }
 }
 
 impl Kernel {
     /// A request, if it is one of a client that knows the key.
-    fn open(&self, peer: &Peer, received: Received) -> Option<Request> {
-        let Received::Message(frames) = received else { return None };
+    fn open(&self, peer: &Peer, arrival: Arrival) -> Option<Request> {
+        let Arrival::Said(Received::Message(frames)) = arrival else { return None };
         let opened = self.wire.open(peer, &frames);
         opened.map_err(|reason| log(&format!("dropped a message: {reason}"))).ok()
     }
 
     /// Leaves a request to the session's thread.
-    fn queue(&self, peer: &Peer, received: Received) {
-        if let Some(request) = self.open(peer, received) {
+    fn queue(&self, peer: &Peer, arrival: Arrival) {
+        if let Some(request) = self.open(peer, arrival) {
             // That thread ends only with the kernel.
             let _ = self.shell.send(Work::Request(Box::new(request)));
         }
     }
 
     /// Answers a control request at once.
-    fn answer(&self, peer: &Peer, received: Received) {
-        if let Some(request) = self.open(peer, received) {
+    fn answer(&self, peer: &Peer, arrival: Arrival) {
+        if let Some(request) = self.open(peer, arrival) {
             control::answer(self, &request);
         }
     }
 
     /// Tells a new subscriber that it hears everything from now on.
-    fn welcome(&self, peer: &Peer, received: Received) {
-        if let Some(topic) = self.iopub.hear(peer, received) {
+    fn welcome(&self, peer: &Peer, arrival: Arrival) {
+        if let Some(topic) = self.iopub.hear(peer, arrival) {
             let content = json!({ "subscription": String::from_utf8_lossy(&topic) });
             let mut frames = vec![topic];
             frames.extend(self.wire.seal("iopub_welcome", &json!({}), &json!({}), &content));

@@ -22,11 +22,18 @@ pub struct Shell {
     pub count: usize,
 }
 
-pub fn serve(kernel: &Arc<Kernel>, settings: Settings, requests: &Receiver<Work>) {
-    let listener = Rc::new(Listener::new(kernel.clone()));
-    let hearing = listener.clone();
+/// Answers `requests` until the kernel ends. `answers` are what clients reply when a script asks for input.
+pub fn serve(
+    kernel: &Arc<Kernel>,
+    settings: Settings,
+    requests: &Receiver<Work>,
+    answers: Receiver<Request>,
+) {
+    let listener = Rc::new(Listener::new(kernel.clone(), answers));
+    let [hearing, asking] = [listener.clone(), listener.clone()];
     let sink = Box::new(move |event| hearing.hear(event));
     let session = Session::new(settings, kernel.interrupt.clone(), sink);
+    session.ask_with(Box::new(move |prompt| asking.ask(prompt)));
     let mut shell = Shell { kernel: kernel.clone(), session, listener, history: History::open(), count: 0 };
     let mut queue = Queue { requests, waiting: VecDeque::new(), doomed: 0 };
     while let Some((request, is_doomed)) = queue.next() {

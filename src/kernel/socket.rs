@@ -24,7 +24,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Peer {
     id: u64,
+    /// What it calls itself: the same on all sockets of a client.
+    identity: Arc<[u8]>,
     outgoing: SyncSender<Outgoing>,
+}
+
+/// What happens on a connection.
+pub enum Arrival {
+    /// The peer is there.
+    Joined,
+    Said(Received),
+    /// It is gone.
+    Left,
 }
 
 enum Outgoing {
@@ -35,11 +46,20 @@ enum Outgoing {
 
 impl Peer {
     /// A peer whose messages a thread writes to `stream`.
-    fn new(stream: TcpStream) -> Peer {
+    fn new(stream: TcpStream, identity: Vec<u8>) -> Peer {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let (outgoing, waiting) = mpsc::sync_channel(QUEUE);
         thread::spawn(move || write(stream, &waiting));
-        Peer { id: COUNT.fetch_add(1, Ordering::Relaxed), outgoing }
+        Peer { id: COUNT.fetch_add(1, Ordering::Relaxed), identity: identity.into(), outgoing }
+    }
+
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Whether both are connections of one client. One without an identity is a client for itself.
+    pub fn is_of_same_client(&self, other: &Peer) -> bool {
+        self.id == other.id || (!self.identity.is_empty() && self.identity == other.identity)
     }
 
     /// Sends a message, unless the peer is gone or does not read.
@@ -66,14 +86,14 @@ impl Peer {
     }
 }
 
-/// Listens, and hands each message with its sender to `receive`, on the thread of that connection.
+/// Listens, and tells `receive` what happens on each connection, on a thread of its own.
 ///
 /// # Errors
 /// When the address cannot be listened on.
 pub fn listen(
     address: SocketAddr,
     socket_type: &'static str,
-    receive: impl Fn(&Peer, Received) + Send + Sync + 'static,
+    receive: impl Fn(&Peer, Arrival) + Send + Sync + 'static,
 ) -> io::Result<()> {
     let listener = TcpListener::bind(address)?;
     let receive = Arc::new(receive);
@@ -97,13 +117,20 @@ pub fn listen(
 fn serve(
     mut stream: TcpStream,
     socket_type: &'static str,
-    receive: &impl Fn(&Peer, Received),
+    receive: &impl Fn(&Peer, Arrival),
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    zmtp::greet(&mut stream, socket_type)?;
+    let identity = zmtp::greet(&mut stream, socket_type, "")?;
     stream.set_read_timeout(None)?;
-    let peer = Peer::new(stream.try_clone()?);
+    let peer = Peer::new(stream.try_clone()?, identity);
+    receive(&peer, Arrival::Joined);
+    let ended = read(stream, &peer, receive);
+    receive(&peer, Arrival::Left);
+    ended
+}
+
+fn read(stream: TcpStream, peer: &Peer, receive: &impl Fn(&Peer, Arrival)) -> io::Result<()> {
     let mut reader = io::BufReader::new(stream);
     loop {
         match zmtp::read(&mut reader)? {
@@ -111,7 +138,7 @@ fn serve(
                 // The first two bytes are how long the answer may take; the rest is to come back.
                 peer.send_bytes(zmtp::command("PONG", data.get(2..).unwrap_or_default()));
             }
-            received => receive(&peer, received),
+            received => receive(peer, Arrival::Said(received)),
         }
     }
 }
@@ -138,14 +165,19 @@ struct Subscriber {
 
 impl Subscribers {
     /// Takes in what a subscriber says; the topic that it newly asks for comes back.
-    pub fn hear(&self, peer: &Peer, received: Received) -> Option<Vec<u8>> {
+    pub fn hear(&self, peer: &Peer, arrival: Arrival) -> Option<Vec<u8>> {
         // ZMTP 3.0 subscribes with a message, 3.1 with a command.
-        let (subscribes, topic) = match received {
-            Received::Message(frames) => {
+        let (subscribes, topic) = match arrival {
+            Arrival::Joined => return None,
+            Arrival::Said(Received::Message(frames)) => {
                 let (kind, topic) = frames.first()?.split_first()?;
                 (*kind == 1, topic.to_vec())
             }
-            Received::Command { name, data } => (name == "SUBSCRIBE", data),
+            Arrival::Said(Received::Command { name, data }) => (name == "SUBSCRIBE", data),
+            Arrival::Left => {
+                self.all().retain(|one| one.peer.id != peer.id);
+                return None;
+            }
         };
         let mut all = self.all();
         if subscribes {

@@ -28,11 +28,12 @@ mod flag {
     pub const COMMAND: u8 = 4;
 }
 
-/// Greets a peer and learns that it speaks ZMTP 3 without a password.
+/// Greets a peer, learns that it speaks ZMTP 3 without a password, and which identity it gives itself. `identity` is
+/// ours; it may be empty.
 ///
 /// # Errors
 /// When the peer goes away, or speaks something else.
-pub fn greet(stream: &mut (impl Read + Write), socket_type: &str) -> io::Result<()> {
+pub fn greet(stream: &mut (impl Read + Write), socket_type: &str, identity: &str) -> io::Result<Vec<u8>> {
     let mut ours = [0; GREETING];
     ours[..10].copy_from_slice(&SIGNATURE);
     ours[10] = 3;
@@ -46,10 +47,12 @@ pub fn greet(stream: &mut (impl Read + Write), socket_type: &str) -> io::Result<
     if &theirs[12..17] != b"NULL\0" {
         return Err(wrong("the peer wants another security mechanism than NULL"));
     }
-    let ready = [property("Socket-Type", socket_type), property("Identity", "")].concat();
+    let ready = [property("Socket-Type", socket_type), property("Identity", identity)].concat();
     stream.write_all(&command("READY", &ready))?;
     match read(stream)? {
-        Received::Command { name, .. } if name == "READY" => Ok(()),
+        Received::Command { name, data } if name == "READY" => {
+            property_of(&data, "Identity").ok_or_else(|| wrong("READY is cut"))
+        }
         _ => Err(wrong("the peer does not say READY")),
     }
 }
@@ -139,6 +142,21 @@ fn property(name: &str, value: &str) -> Vec<u8> {
     [&[name.len() as u8], name.as_bytes(), &length, value.as_bytes()].concat()
 }
 
+/// The value of one property, whose name may be in any case; empty if it is not there. None if the bytes are none.
+fn property_of(mut bytes: &[u8], wanted: &str) -> Option<Vec<u8>> {
+    let mut found = Vec::new();
+    while let Some((length, rest)) = bytes.split_first() {
+        let (name, rest) = rest.split_at_checked(usize::from(*length))?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (value, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        if name.eq_ignore_ascii_case(wanted.as_bytes()) {
+            found = value.to_vec();
+        }
+        bytes = rest;
+    }
+    Some(found)
+}
+
 fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
@@ -154,6 +172,14 @@ mod tests {
         let ping = command("PING", b"\0\0abc");
         let expected = Received::Command { name: "PING".to_owned(), data: b"\0\0abc".to_vec() };
         assert_eq!(read(&mut ping.as_slice()).unwrap(), expected);
+    }
+
+    #[test]
+    fn properties_are_found_by_name() {
+        let data = [property("Socket-Type", "DEALER"), property("identity", "me")].concat();
+        assert_eq!(property_of(&data, "Identity"), Some(b"me".to_vec()));
+        assert_eq!(property_of(&data, "Resource"), Some(Vec::new()));
+        assert_eq!(property_of(&data[..data.len() - 1], "Identity"), None);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! What the commands do.
 
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::commands::{self, COMMANDS, Command};
 use super::{Repl, Trouble, banner};
-use crate::error::Error;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+use crate::error::{Error, code_list};
 use crate::hub::Hub;
 use crate::render::{Cell, Column, Output, Table};
-use crate::script::{Value, registry, show};
+use crate::script::{Value, assist, registry, show};
+use crate::terminal::{Plots, WIDTHS};
 
 type Done = Result<(), Trouble>;
 
@@ -66,7 +69,7 @@ pub fn variables(repl: &mut Repl, _: &str) -> Done {
     }
     let row = |(name, value): &(String, Value)| {
         let kind = repl.session.type_name(value);
-        [Cell::Text(name.clone()), Cell::Text(kind), Cell::Text(repl.short(value))]
+        [Cell::Text(name.clone()), Cell::Text(kind), Cell::Text(repl.session.short(value))]
     };
     let function =
         |signature: &String| [Cell::Text(signature.clone()), Cell::Text("function".into()), Cell::Empty];
@@ -136,11 +139,11 @@ fn written(time: Duration) -> String {
 }
 
 pub fn run_script(repl: &mut Repl, path: &str) -> Done {
-    repl.run_script(&expand(path))
+    repl.run_script(&assist::expand(path))
 }
 
 pub fn load(repl: &mut Repl, path: &str) -> Done {
-    let path = expand(path);
+    let path = assist::expand(path);
     let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
     repl.prepared = text.trim_end().to_owned();
     Ok(())
@@ -169,7 +172,7 @@ pub fn edit(repl: &mut Repl, _: &str) -> Done {
 }
 
 pub fn save(repl: &mut Repl, path: &str) -> Done {
-    let path = expand(path);
+    let path = assist::expand(path);
     let cell = |(_, code): &(usize, String)| format!("// %%\n{}\n", code.trim_end());
     let cells: Vec<String> = repl.cells.iter().map(cell).collect();
     crate::render::write(&path, cells.join("\n").as_bytes())?;
@@ -201,6 +204,44 @@ pub fn history(repl: &mut Repl, cells: &str) -> Done {
     Ok(())
 }
 
+pub fn plots(repl: &mut Repl, wanted: &str) -> Done {
+    if !wanted.is_empty() {
+        let what = || format!("takes one of {}, not `{wanted}`", code_list(Plots::NAMES));
+        let plots = Plots::from_str(wanted, false)
+            .map_err(|_| Error::BadCommand { command: "plots", what: what() })?;
+        repl.terminal.set_plots(plots);
+    }
+    let name = repl.terminal.plots().to_possible_value();
+    repl.terminal.write(&format!("charts: {}\n", name.as_ref().map_or("", PossibleValue::get_name)));
+    Ok(())
+}
+
+pub fn width(repl: &mut Repl, wanted: &str) -> Done {
+    let what =
+        || format!("takes `auto` or a number from {} to {}, not `{wanted}`", WIDTHS.start(), WIDTHS.end());
+    match wanted {
+        "" => {}
+        "auto" => repl.terminal.set_width(None),
+        columns => {
+            let columns = columns.parse().ok().filter(|columns| WIDTHS.contains(columns));
+            let wrong = || Error::BadCommand { command: "width", what: what() };
+            repl.terminal.set_width(Some(columns.ok_or_else(wrong)?));
+        }
+    }
+    repl.terminal.write(&format!("{} columns\n", repl.terminal.style().width));
+    Ok(())
+}
+
+pub fn change_folder(repl: &mut Repl, folder: &str) -> Done {
+    if !folder.is_empty() {
+        let folder = assist::expand(folder);
+        std::env::set_current_dir(&folder).map_err(Error::io("go to", &folder))?;
+    }
+    let folder = std::env::current_dir().map_err(Error::io("find", "."))?;
+    repl.terminal.write(&format!("{}\n", folder.display()));
+    Ok(())
+}
+
 pub fn version(repl: &mut Repl, _: &str) -> Done {
     let model = repl.session.model_name();
     repl.terminal.write(&format!("tokenscope {} · model {model}\n", env!("CARGO_PKG_VERSION")));
@@ -210,24 +251,6 @@ pub fn version(repl: &mut Repl, _: &str) -> Done {
 pub fn quit(repl: &mut Repl, _: &str) -> Done {
     repl.leaving = Some(0);
     Ok(())
-}
-
-/// `~` is the home folder, as in a shell.
-fn expand(path: &str) -> PathBuf {
-    let home = path.strip_prefix("~/").and_then(|rest| Some(dirs::home_dir()?.join(rest)));
-    home.unwrap_or_else(|| Path::new(path).to_owned())
-}
-
-impl Repl {
-    /// A value in at most a line.
-    pub fn short(&self, value: &Value) -> String {
-        let text = crate::render::label::one_line(&self.session.write(value)).into_owned();
-        let limit = 60;
-        if text.chars().count() <= limit {
-            return text;
-        }
-        text.chars().take(limit - 1).chain(std::iter::once('…')).collect()
-    }
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ use rustyline::{Context, Helper};
 
 use super::editor::{Pending, Replacement};
 use super::hint::{self, Hint};
-use super::knowledge::Knowledge;
 use super::{completion, highlight, input};
+use crate::script::assist::Knowledge;
 
 pub struct Assistant {
     pub knowledge: Knowledge,
+    /// Columns of the terminal.
+    pub width: usize,
     /// What is drawn before the further lines of a cell.
     pub continuation: String,
     colour: bool,
@@ -27,7 +29,7 @@ pub struct Assistant {
 impl Assistant {
     pub fn new(colour: bool, pending: Pending) -> Assistant {
         let (knowledge, continuation) = (Knowledge::default(), String::new());
-        Assistant { knowledge, continuation, colour, pending, is_last: Cell::new(false) }
+        Assistant { knowledge, width: 80, continuation, colour, pending, is_last: Cell::new(false) }
     }
 }
 
@@ -40,7 +42,7 @@ impl Completer for Assistant {
         if let Some(Replacement { start, text }) = self.pending.lock().ok().and_then(|mut edit| edit.take()) {
             return Ok((start, vec![Pair { display: text.clone(), replacement: text }]));
         }
-        Ok(completion::complete(line, pos, &self.knowledge))
+        Ok(completion::complete(line, pos, &self.knowledge, self.width))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Repl, Trouble, actions, step};
 use crate::error::Error;
+use crate::terminal::Plots;
 
 pub struct Command {
     /// What is typed after the colon: the name, then shorter forms of it.
@@ -20,29 +21,39 @@ pub enum Argument {
     Topic,
     Model,
     Code,
+    /// A script or a notebook.
+    Script,
     File,
+    Folder,
     Cells,
+    Columns,
+    /// One of these words.
+    Choice(&'static [&'static str]),
 }
 
 impl Argument {
-    fn written(self) -> &'static str {
+    fn written(self) -> String {
         match self {
             Argument::None => "",
             Argument::Topic => "TOPIC",
             Argument::Model => "NAME",
             Argument::Code => "CODE",
-            Argument::File => "FILE",
+            Argument::Script | Argument::File => "FILE",
+            Argument::Folder => "DIR",
             Argument::Cells => "N-M",
+            Argument::Columns => "COLUMNS",
+            Argument::Choice(words) => return words.join("|"),
         }
+        .to_owned()
     }
 }
 
 macro_rules! commands {
-    ($([$($name:literal)+] $argument:ident $($optional:ident)?, $summary:literal, $action:path;)*) => {
+    ($([$($name:literal)+] $argument:ident $(($words:expr))? $($optional:ident)?, $summary:literal, $action:path;)*) => {
         /// All of them, in the order in which they are listed.
         pub const COMMANDS: &[Command] = &[$(Command {
             names: &[$($name),+],
-            argument: Argument::$argument,
+            argument: Argument::$argument $(($words))?,
             optional: commands!(@ $($optional)?),
             summary: $summary,
             action: $action,
@@ -61,11 +72,14 @@ commands! {
     ["time"] Code, "runs code and says how long it took", actions::time;
     ["timeit"] Code, "runs code many times: median time and spread", actions::time_repeatedly;
     ["step"] Code optional, "goes on with a text by hand, token by token; `_` if no text is given", step::step;
-    ["run"] File, "runs a script in this session", actions::run_script;
-    ["load"] File, "puts a script into the line, to change and run it", actions::load;
+    ["run"] Script, "runs a script in this session", actions::run_script;
+    ["load"] Script, "puts a script into the line, to change and run it", actions::load;
     ["edit" "e"] None, "changes the last cell in your $EDITOR", actions::edit;
     ["save"] File, "saves this session's cells as a script", actions::save;
     ["history"] Cells optional, "lists this session's cells, or some of them", actions::history;
+    ["plots"] Choice(Plots::NAMES) optional, "says where charts go; sends them elsewhere", actions::plots;
+    ["width"] Columns optional, "says how wide results are; makes them so wide, or `auto`", actions::width;
+    ["cd"] Folder optional, "says which folder is the working one; goes to another", actions::change_folder;
     ["version"] None, "says which version this is", actions::version;
     ["quit" "q" "exit"] None, "leaves; so does Ctrl-D", actions::quit;
 }

@@ -14,8 +14,8 @@ use rustyline::{
 use super::assistant::Assistant;
 use super::banner;
 use super::history::History;
-use super::input::{self, INDENT};
-use super::knowledge::Knowledge;
+use super::input;
+use crate::script::assist::{self, INDENT, Knowledge};
 
 pub const GUTTER: char = '\t';
 
@@ -44,8 +44,9 @@ impl Editor {
     }
 
     /// What completion and hints should know from now on.
-    pub fn learn(&mut self, knowledge: Knowledge) {
-        self.assistant().knowledge = knowledge;
+    pub fn learn(&mut self, knowledge: Knowledge, width: usize) {
+        let assistant = self.assistant();
+        (assistant.knowledge, assistant.width) = (knowledge, width);
     }
 
     /// Reads one input, which begins as `prepared`.
@@ -200,7 +201,7 @@ fn enter(before: &str, after: &str) -> Cmd {
 }
 
 fn new_line(before: &str) -> Cmd {
-    let indent = " ".repeat(input::indent(&without_gutters(before)));
+    let indent = " ".repeat(assist::indent(&without_gutters(before)));
     Cmd::Insert(1, format!("\n{GUTTER}{indent}"))
 }
 

@@ -3,8 +3,7 @@
 use rustyline::Context;
 use rustyline::history::SearchDirection;
 
-use super::completion::open_call;
-use super::knowledge::Knowledge;
+use crate::script::assist::{Knowledge, open_call};
 
 /// What is shown, and whether Right takes it into the line.
 pub struct Hint {

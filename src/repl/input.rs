@@ -61,24 +61,6 @@ pub fn is_finished(text: &str) -> bool {
     ends_blank || completeness(code) != Completeness::Incomplete
 }
 
-/// Blanks that the next line begins with: four for each bracket that is open.
-pub fn indent(text: &str) -> usize {
-    use crate::script::lexer::{Kind, spans};
-    let mut depth = 0_usize;
-    for (kind, range) in spans(text) {
-        match (kind, &text[range]) {
-            (Kind::Symbol, "{" | "[" | "(") => depth += 1,
-            (Kind::Symbol, "}" | "]" | ")") => depth = depth.saturating_sub(1),
-            // Blanks would become part of the string.
-            (Kind::Text { open: true }, _) => return 0,
-            _ => {}
-        }
-    }
-    depth * INDENT
-}
-
-pub const INDENT: usize = 4;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,13 +82,5 @@ mod tests {
         assert!(is_finished("fn f() {\n"));
         assert!(is_finished("fn f() {\n    1\n}"));
         assert!(is_finished(":model") && !is_finished(":time loop {"));
-    }
-
-    #[test]
-    fn open_brackets_indent() {
-        assert_eq!(indent("fn f() {"), 4);
-        assert_eq!(indent("fn f() { g(["), 12);
-        assert_eq!(indent("fn f() { 1 }"), 0);
-        assert_eq!(indent("{ `"), 0);
     }
 }

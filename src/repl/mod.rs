@@ -1,17 +1,16 @@
 //! The loop: read what is typed, do it, show what comes of it, and again.
 
 mod actions;
+mod ask;
 mod assistant;
 mod banner;
 mod commands;
 mod completion;
-mod describe;
 mod editor;
 mod highlight;
 mod hint;
 mod history;
 mod input;
-mod knowledge;
 mod step;
 
 use std::path::Path;
@@ -20,14 +19,15 @@ use rustyline::error::ReadlineError;
 
 use crate::error::Error;
 use crate::render::Output;
+use crate::script::assist::{self, Knowledge};
 use crate::script::report::Report;
-use crate::script::{Origin, Session};
+use crate::script::{Origin, Session, registry};
 use crate::terminal::Terminal;
+pub use ask::asker;
 use editor::Editor;
 pub use highlight::highlighted;
 use history::History;
 use input::Input;
-use knowledge::Knowledge;
 
 /// A session with somebody in front of it.
 struct Repl {
@@ -86,7 +86,7 @@ impl Repl {
     /// One prompt and what follows from it.
     fn turn(&mut self) {
         self.terminal.start_line();
-        self.editor.learn(Knowledge::of(&self.session, self.terminal.style().width));
+        self.editor.learn(Knowledge::of(&self.session), self.terminal.style().width);
         let prepared = std::mem::take(&mut self.prepared);
         match self.editor.read(self.session.next_cell(), &prepared) {
             Ok(text) => self.enter(&text),
@@ -122,6 +122,15 @@ impl Repl {
         self.terminal.start_line();
     }
 
+    fn describe(&self, name: &str, deep: bool) -> Result<(), Trouble> {
+        let about = match name {
+            "" => Output::Markdown(registry::overview()),
+            name => assist::describe(&self.session, name, deep)?,
+        };
+        self.terminal.show(&about, "");
+        Ok(())
+    }
+
     /// Runs code as the next cell and shows its value.
     fn run_cell(&mut self, code: &str) -> Result<(), Trouble> {
         let number = self.session.next_cell();
@@ -155,6 +164,7 @@ impl Repl {
                     self.terminal.show(&Output::Markdown(cell.source), "");
                     self.terminal.write("\n");
                 }
+                crate::script::cells::Kind::Raw => {}
                 crate::script::cells::Kind::Code => {
                     let number = self.session.next_cell();
                     let origin = Origin { name: path.display().to_string(), line: cell.line };

@@ -1,6 +1,7 @@
 //! A session: cells of Rhai in, outputs out. What every front end (terminal, runner, notebook) talks to.
 
 mod aside;
+pub mod assist;
 pub mod bindings;
 pub mod cells;
 mod completeness;
@@ -32,7 +33,7 @@ use crate::tokenizer::Tokens;
 pub use completeness::{Completeness, completeness};
 pub use files::Allowed;
 use report::{Known, Report, Sources};
-pub use state::Sink;
+pub use state::{Asker, Sink};
 
 /// A value of a script.
 pub type Value = Dynamic;
@@ -108,6 +109,9 @@ pub struct Variable {
     /// What a map holds; empty for other values.
     pub keys: Vec<String>,
 }
+
+/// Characters of a value in a list of values.
+const SHORT: usize = 60;
 
 /// Names for results that a session keeps itself.
 const RESULTS: [&str; 4] = ["In", "Out", "ans", "_"];
@@ -243,6 +247,20 @@ impl Session {
         bindings::values::format(value)
     }
 
+    /// The same in at most 60 characters.
+    pub fn short(&self, value: &Dynamic) -> String {
+        let text = crate::render::label::one_line(&self.write(value)).into_owned();
+        match text.chars().count() > SHORT {
+            true => text.chars().take(SHORT - 1).chain(['…']).collect(),
+            false => text,
+        }
+    }
+
+    /// The code of all cells so far.
+    pub fn inputs(&self) -> impl DoubleEndedIterator<Item = String> {
+        self.inputs.iter().map(ToString::to_string)
+    }
+
     /// The user's functions, as `name(parameters)`.
     pub fn functions(&self) -> Vec<String> {
         let mut functions: Vec<String> =
@@ -259,6 +277,11 @@ impl Session {
     /// What a variable holds, by the name that scripts know.
     pub fn type_name(&self, value: &Dynamic) -> String {
         self.engine.map_type_name(value.type_name()).to_owned()
+    }
+
+    /// Whom `input()` asks from now on; without it, nobody is there.
+    pub fn ask_with(&self, asker: Asker) {
+        self.state.ask_with(asker);
     }
 
     /// Whether what runs from now on was typed by a person, and so may read the files below the working folder.

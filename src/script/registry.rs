@@ -7,14 +7,12 @@ use std::sync::OnceLock;
 use rhai::Engine;
 use serde::Deserialize;
 
-use super::bindings::{TOPICS, Topic, values};
-use crate::analyse::ablation::AblationOptions;
+use super::bindings::{TOPICS, Topic, convert, values};
 use crate::error::{Error, Result};
-use crate::generate::options::{Field, Options as _};
-use crate::generate::{GenerateOptions, SamplingOptions};
+use crate::generate::options::Field;
 
 /// One binding: all functions of one name in one topic.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Binding {
     pub name: String,
     pub topic: &'static str,
@@ -37,7 +35,7 @@ pub enum Kind {
 }
 
 /// One way to call a function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Signature {
     /// The type that a method or field belongs to.
     pub owner: Option<String>,
@@ -48,10 +46,12 @@ pub struct Signature {
 }
 
 /// A parameter; its type is none if it takes values of several.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Parameter {
     pub name: String,
     pub kind: Option<String>,
+    /// What it may hold, if it is a map of options.
+    pub options: Option<fn() -> Vec<Field>>,
 }
 
 impl Signature {
@@ -76,7 +76,7 @@ impl Signature {
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parameter = |Parameter { name, kind }: &Parameter| match kind {
+        let parameter = |Parameter { name, kind, .. }: &Parameter| match kind {
             Some(kind) => format!("{name}: {kind}"),
             None => name.clone(),
         };
@@ -157,12 +157,11 @@ pub fn returned(name: &str) -> Option<&'static str> {
 
 /// The options that a function takes as `#{ … }`.
 pub fn options(name: &str) -> Vec<Field> {
-    match name {
-        "generate" => GenerateOptions::fields(),
-        "sample" => SamplingOptions::fields(),
-        "next_probs" => AblationOptions::fields(),
-        _ => Vec::new(),
-    }
+    let named = functions().filter(|binding| binding.name == name);
+    let mut parameters = named
+        .flat_map(|binding| &binding.signatures)
+        .flat_map(|signature| signature.parameters.iter().flatten());
+    parameters.find_map(|parameter| parameter.options).map_or(Vec::new(), |fields| fields())
 }
 
 /// Every way to call a function.
@@ -312,8 +311,18 @@ impl Function {
 
 impl RustParameter {
     fn read(&self) -> Parameter {
-        let kind = self.kind.as_deref().and_then(plain_type);
-        Parameter { name: self.name.clone().unwrap_or_default(), kind }
+        let name = self.name.clone().unwrap_or_default();
+        // `OptionsOf < GenerateOptions >`, as it is written in the binding.
+        let group = self.kind.as_deref().and_then(|kind| kind.split_once('<')).map(|(outer, rest)| {
+            let is_options = outer.trim() == "OptionsOf";
+            (is_options, rest.trim_end_matches('>').trim())
+        });
+        match group {
+            Some((true, group)) => {
+                Parameter { name, kind: Some("map".to_owned()), options: convert::options_of(group) }
+            }
+            _ => Parameter { name, kind: self.kind.as_deref().and_then(plain_type), options: None },
+        }
     }
 }
 
@@ -373,6 +382,22 @@ mod tests {
                 assert!(!written.contains("::") && !written.contains('<'), "{written}");
             }
         }
+    }
+
+    #[test]
+    fn a_parameter_of_options_says_which() {
+        for binding in bindings() {
+            let parameters =
+                binding.signatures.iter().flat_map(|signature| signature.parameters.iter().flatten());
+            for parameter in parameters.filter(|parameter| parameter.name == "options") {
+                let known = parameter.options.is_some_and(|fields| !fields().is_empty());
+                assert!(known, "`{}`: write its type as `OptionsOf<…>`", binding.name);
+            }
+        }
+        let names = |function| options(function).iter().map(|field| field.name).collect::<Vec<_>>();
+        assert_eq!(names("tree"), ["width", "depth"]);
+        assert_eq!(names("stepper"), names("sample"));
+        assert!(names("xray").contains(&"top_k") && names("tokenize").is_empty());
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::tokenizer::Tokens;
 /// Where a session hands what it has to show.
 pub type Sink = Box<dyn FnMut(Event)>;
 
+/// Whom a session asks for a line of text, after showing a prompt.
+pub type Asker = Box<dyn FnMut(&str) -> Result<String>>;
+
 /// Behind the engine's tag, so that a binding finds its session.
 pub struct State {
     hub: OnceCell<Hub>,
@@ -29,6 +32,7 @@ pub struct State {
     pub files: Files,
     pub memory: Memory,
     sink: RefCell<Sink>,
+    asker: RefCell<Asker>,
     /// Whether this cell was interrupted and has handed out what there was.
     stopping: Cell<bool>,
 }
@@ -44,6 +48,7 @@ impl State {
             memory: Memory::new(allowed.memory),
             files: Files::new(out, allowed),
             sink: RefCell::new(sink),
+            asker: RefCell::new(nobody()),
             stopping: Cell::new(false),
         }
     }
@@ -60,6 +65,16 @@ impl State {
 
     pub fn emit(&self, event: Event) {
         (self.sink.borrow_mut())(event);
+    }
+
+    pub fn ask_with(&self, asker: Asker) {
+        *self.asker.borrow_mut() = asker;
+    }
+
+    /// A line of text from whoever runs the script.
+    pub fn ask(&self, prompt: &str) -> Result<String> {
+        self.interrupt.check()?;
+        (self.asker.borrow_mut())(prompt)
     }
 
     pub fn output(&self, output: Output) {
@@ -143,6 +158,11 @@ impl State {
         let tokenizer = Some(tokens.tokenizer().clone());
         Ok(NextToken { distribution, tokenizer, text: tokens.text(), rules: Vec::new() })
     }
+}
+
+/// Where nobody sits in front of it.
+fn nobody() -> Asker {
+    Box::new(|_| Err(Error::CannotAsk { reason: "nobody is there to answer" }))
 }
 
 /// Hands a download's progress to the front end.

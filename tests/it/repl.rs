@@ -143,8 +143,8 @@ fn a_function_is_typed_over_several_lines() {
     repl.expect("Out[2]: 42");
     repl.prompt(3);
     repl.line("double??");
-    repl.expect("written in this session");
     repl.expect(" fn double(x) {");
+    repl.expect("Written in this session");
     repl.prompt(3);
     repl.leave(":q\r");
 }
@@ -493,6 +493,24 @@ fn what_is_typed_ahead_is_not_lost() {
     repl.keys("let a = 1;\rlet b = 2;\ra + b\r");
     repl.expect("Out[3]: 3");
     repl.prompt(4);
+    repl.leave(":q\r");
+}
+
+#[test]
+fn a_script_asks_and_ctrl_c_leaves_the_question() {
+    let mut repl = Repl::plain();
+    repl.line("let name = input(\"Who? \"); `Hello, ${name}`");
+    repl.expect("\x1b[?2004h");
+    repl.expect("Who? ");
+    repl.keys("Ada\r");
+    repl.expect("Out[1]: \"Hello, Ada\"");
+    repl.prompt(2);
+    repl.line("input(\"Again? \")");
+    repl.expect("\x1b[?2004h");
+    repl.expect("Again? ");
+    repl.control(CTRL_C);
+    repl.expect("interrupted at [2]:1:1; variables are kept");
+    repl.prompt(3);
     repl.leave(":q\r");
 }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use serde_json::{Value, json};
 use tokenscope::hub::{Hub, Settings as HubSettings};
 use tokenscope::interrupt::Interrupt;
 use tokenscope::render::Output;
@@ -377,4 +378,43 @@ fn every_example_runs() {
         }
     }
     assert!(ran >= 20, "only {ran} examples");
+}
+
+#[test]
+fn input_is_the_next_line_of_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ask.rhai"), "let a = input(\"a? \"); let b = input(); print(a + b);")
+        .unwrap();
+    let ran = run_with(folder.path(), &["run", "ask.rhai"], "1\n2\r\n");
+    assert_eq!(ran.succeeded(), "a? 1\n2\n12\n");
+    let told = run_with(folder.path(), &["run", "ask.rhai"], "1\n").failed(1);
+    assert!(told.contains("cannot ask for input: standard input has ended"), "{told}");
+}
+
+#[test]
+fn a_notebook_is_run_in_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("book.ipynb");
+    let cell = |source: &str| json!({ "cell_type": "code", "id": "a", "metadata": { "tags": ["x"] }, "source": source, "outputs": [], "execution_count": null });
+    let book = |cells: &[Value]| json!({ "cells": cells, "metadata": { "mine": 1 }, "nbformat": 4, "nbformat_minor": 5 });
+    std::fs::write(&path, book(&[cell("print(1); 2"), cell(""), cell("nope"), cell("3")]).to_string())
+        .unwrap();
+    let ran = run(folder.path(), &["run", "--inplace", "book.ipynb"]);
+    assert!(ran.failed(1).contains("unknown variable `nope`"));
+    let after: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(after["metadata"]["mine"], 1);
+    assert_eq!(after["cells"][0]["metadata"]["tags"], json!(["x"]));
+    let kinds = |index: usize| -> Vec<&str> {
+        let outputs = after["cells"][index]["outputs"].as_array().unwrap();
+        outputs.iter().map(|output| output["output_type"].as_str().unwrap()).collect()
+    };
+    assert_eq!(
+        [kinds(0), kinds(1), kinds(2), kinds(3)],
+        [vec!["stream", "execute_result"], vec![], vec!["error"], vec![]]
+    );
+    assert_eq!(after["cells"][2]["execution_count"], 2);
+
+    std::fs::write(folder.path().join("a.rhai"), "1").unwrap();
+    let told = run(folder.path(), &["run", "--inplace", "a.rhai"]).failed(2);
+    assert!(told.contains("is no notebook") && told.contains("export"), "{told}");
 }

@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_core", &["error", "model", "generate", "analyse"]),
     ("candle_nn", &["model", "analyse"]),
     ("candle_transformers", &["model", "generate"]),
-    ("clap", &["cli", "terminal"]),
+    ("clap", &["cli", "repl", "terminal"]),
     ("ctrlc", &["cli"]),
     ("cap", &["memory"]),
     ("hmac", &["kernel"]),

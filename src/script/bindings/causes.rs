@@ -16,8 +16,9 @@ use crate::script::{Event, Unit};
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-    use super::super::{Answer, convert, raise};
-    use super::{attribute, restore};
+    use super::super::convert::{self, OptionsOf};
+    use super::super::{Answer, raise};
+    use super::{AttributionOptions, PatchOptions, attribute, restore};
     use crate::analyse::attribution::Attribution;
     use crate::analyse::comparison::Comparison;
     use crate::analyse::patching::Patching;
@@ -67,7 +68,7 @@ pub mod bindings {
         clean: Dynamic,
         corrupted: Dynamic,
         token: Dynamic,
-        options: Map,
+        options: OptionsOf<PatchOptions>,
     ) -> Answer<Patching> {
         restore(&context, [clean, corrupted], token, None, options)
     }
@@ -118,7 +119,7 @@ pub mod bindings {
         context: NativeCallContext,
         text: Dynamic,
         token: Dynamic,
-        options: Map,
+        options: OptionsOf<AttributionOptions>,
     ) -> Answer<Attribution> {
         attribute(&context, text, token, options)
     }

@@ -2,10 +2,14 @@
 
 use rhai::{Array, Dynamic, ImmutableString, Map};
 
+use super::causes::{AttributionOptions, PatchOptions};
+use super::surprise::{SurprisalOptions, WindowOptions};
+use crate::analyse::ablation::AblationOptions;
 use crate::analyse::next_token::NextToken;
+use crate::analyse::tree::TreeOptions;
 use crate::error::{Error, Result};
-use crate::generate::Generation;
-use crate::generate::options::{Options, Value};
+use crate::generate::options::{Field, Options, Value};
+use crate::generate::{GenerateOptions, Generation, SamplingOptions};
 use crate::model::Model;
 use crate::script::state::State;
 use crate::tokenizer::{Tokenizer, Tokens};
@@ -100,6 +104,36 @@ pub fn count(n: i64, name: &'static str) -> Result<usize> {
         value: n.to_string(),
         bound,
     })
+}
+
+/// What a binding takes as the options `O`, `#{ name: value, … }`: a map. That it is written so in the binding's
+/// signature tells help and completion which names the map may hold.
+pub type OptionsOf<O> = <O as FromMap>::Map;
+
+/// Options that a script gives as a map.
+pub trait FromMap {
+    type Map;
+}
+
+impl<O: Options> FromMap for O {
+    type Map = Map;
+}
+
+macro_rules! groups {
+    ($($group:ident)*) => {
+        /// The fields of the options with this Rust name.
+        pub fn options_of(name: &str) -> Option<fn() -> Vec<Field>> {
+            match name {
+                $(stringify!($group) => Some($group::fields),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+groups! {
+    GenerateOptions SamplingOptions TreeOptions WindowOptions SurprisalOptions AblationOptions PatchOptions
+    AttributionOptions
 }
 
 /// `#{ name: value, … }` into options.

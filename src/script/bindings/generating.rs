@@ -6,7 +6,8 @@ use rhai::plugin::*;
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-    use super::super::{Answer, convert, raise};
+    use super::super::convert::{self, OptionsOf};
+    use super::super::{Answer, raise};
     use crate::analyse::steps;
     use crate::error::Error;
     use crate::generate::options::{Field, Options};
@@ -45,7 +46,11 @@ pub mod bindings {
     /// story.tokens.len() == 9
     /// ```
     #[rhai_fn(name = "generate", return_raw)]
-    pub fn generate_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Generation> {
+    pub fn generate_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<GenerateOptions>,
+    ) -> Answer<Generation> {
         let state = State::of(&context);
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
         let prompt = convert::tokens(&state, text, "generate").map_err(raise)?;
@@ -78,7 +83,11 @@ pub mod bindings {
     /// stream("Once upon a time", #{ max_new_tokens: 5 });
     /// ```
     #[rhai_fn(name = "stream", return_raw)]
-    pub fn stream_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Generation> {
+    pub fn stream_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<GenerateOptions>,
+    ) -> Answer<Generation> {
         let state = State::of(&context);
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
         let prompt = convert::tokens(&state, text, "stream").map_err(raise)?;

@@ -1,5 +1,6 @@
 //! What a script can call, one file per help topic. Everything that is said about a binding is said in its comment.
 
+mod asking;
 mod causes;
 pub mod convert;
 mod embeddings;
@@ -80,6 +81,11 @@ pub const TOPICS: &[Topic] = &[
         name: "showing",
         about: "tables, charts and files",
         module: || exported_module!(showing::bindings),
+    },
+    Topic {
+        name: "asking",
+        about: "input from whoever runs it",
+        module: || exported_module!(asking::bindings),
     },
     Topic { name: "loading", about: "which model is asked", module: || exported_module!(loading::bindings) },
     Topic {

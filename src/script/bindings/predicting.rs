@@ -21,7 +21,8 @@ fn one_rule(
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-    use super::super::{Answer, convert, raise};
+    use super::super::convert::{self, OptionsOf};
+    use super::super::{Answer, raise};
     use super::one_rule;
     use crate::analyse::ablation::{self, AblationOptions};
     use crate::analyse::next_token::{Candidate, NextToken};
@@ -53,7 +54,11 @@ pub mod bindings {
     }
 
     #[rhai_fn(name = "next_probs", return_raw)]
-    pub fn next_probs_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<NextToken> {
+    pub fn next_probs_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<AblationOptions>,
+    ) -> Answer<NextToken> {
         let state = State::of(&context);
         let options: AblationOptions = convert::options(options).map_err(raise)?;
         let tokens = convert::tokens(&state, text, "next_probs").map_err(raise)?;
@@ -118,7 +123,11 @@ pub mod bindings {
     /// sample(probs, #{ top_k: 5, seed: 1 }) == sample(probs, #{ top_k: 5, seed: 1 })
     /// ```
     #[rhai_fn(name = "sample", return_raw)]
-    pub fn sample_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<i64> {
+    pub fn sample_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<SamplingOptions>,
+    ) -> Answer<i64> {
         let options: SamplingOptions = convert::options(options).map_err(raise)?;
         let next = convert::distribution(&State::of(&context), text, "sample").map_err(raise)?;
         let processors = options.processors(next.distribution.len()).map_err(raise)?;

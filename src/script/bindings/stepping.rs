@@ -6,7 +6,8 @@ use rhai::plugin::*;
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-    use super::super::{Answer, convert, raise};
+    use super::super::convert::{self, OptionsOf};
+    use super::super::{Answer, raise};
     use crate::analyse::samples::Samples;
     use crate::analyse::stepper::Stepper;
     use crate::analyse::tree::{self, TreeOptions};
@@ -32,7 +33,11 @@ pub mod bindings {
     /// xray("Once upon a time", #{ temperature: 0.7, top_k: 50, top_p: 0.9 })
     /// ```
     #[rhai_fn(return_raw)]
-    pub fn xray(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<XRay> {
+    pub fn xray(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<GenerateOptions>,
+    ) -> Answer<XRay> {
         let state = State::of(&context);
         let options: GenerateOptions = convert::options(options).map_err(raise)?;
         let tokens = convert::tokens(&state, text.clone(), "xray").ok();
@@ -77,7 +82,12 @@ pub mod bindings {
     /// samples("Once upon a time", 3, #{ max_new_tokens: 5, temperature: 0.8 })
     /// ```
     #[rhai_fn(name = "samples", return_raw)]
-    pub fn samples_with(context: NativeCallContext, text: Dynamic, n: i64, options: Map) -> Answer<Samples> {
+    pub fn samples_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        n: i64,
+        options: OptionsOf<GenerateOptions>,
+    ) -> Answer<Samples> {
         let state = State::of(&context);
         let n = convert::count(n, "n").map_err(raise)?;
         let mut options: GenerateOptions = convert::options(options).map_err(raise)?;
@@ -119,7 +129,11 @@ pub mod bindings {
     /// tree("Once upon a time", #{ width: 2, depth: 3 })
     /// ```
     #[rhai_fn(name = "tree", return_raw)]
-    pub fn tree_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Tree> {
+    pub fn tree_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<TreeOptions>,
+    ) -> Answer<Tree> {
         let state = State::of(&context);
         let options: TreeOptions = convert::options(options).map_err(raise)?;
         let text = convert::tokens(&state, text, "tree").map_err(raise)?;
@@ -156,7 +170,11 @@ pub mod bindings {
     /// tree(hand)
     /// ```
     #[rhai_fn(name = "stepper", return_raw)]
-    pub fn stepper_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Stepper> {
+    pub fn stepper_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<SamplingOptions>,
+    ) -> Answer<Stepper> {
         let state = State::of(&context);
         let of_a_search = BeamOptions::fields().into_iter().find(|field| options.contains_key(field.name));
         if let Some(Field { name, .. }) = of_a_search {

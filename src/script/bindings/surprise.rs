@@ -6,7 +6,8 @@ use rhai::plugin::*;
 pub mod bindings {
     use rhai::{Array, Dynamic, Map, NativeCallContext};
 
-    use super::super::{Answer, convert, raise};
+    use super::super::convert::{self, OptionsOf};
+    use super::super::{Answer, raise};
     use super::{SurprisalOptions, WindowOptions};
     use crate::analyse::perplexity::{self, Perplexity, Windows};
     use crate::analyse::surprisal::{self, Prediction, Start, Surprisal};
@@ -31,7 +32,11 @@ pub mod bindings {
     /// text.mean > 0.0 && text.bits.len() == 10
     /// ```
     #[rhai_fn(name = "surprisal", return_raw)]
-    pub fn surprisal_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Surprisal> {
+    pub fn surprisal_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<SurprisalOptions>,
+    ) -> Answer<Surprisal> {
         let state = State::of(&context);
         let SurprisalOptions { start, cut } = convert::options(options).map_err(raise)?;
         let tokens = convert::tokens(&state, text, "surprisal").map_err(raise)?;
@@ -100,7 +105,11 @@ pub mod bindings {
     /// near.windows > 1
     /// ```
     #[rhai_fn(name = "perplexity", return_raw)]
-    pub fn perplexity_with(context: NativeCallContext, text: Dynamic, options: Map) -> Answer<Perplexity> {
+    pub fn perplexity_with(
+        context: NativeCallContext,
+        text: Dynamic,
+        options: OptionsOf<WindowOptions>,
+    ) -> Answer<Perplexity> {
         let state = State::of(&context);
         let WindowOptions { window, stride, start } = convert::options(options).map_err(raise)?;
         let tokens = convert::tokens(&state, text, "perplexity").map_err(raise)?;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -13,13 +14,14 @@ use tempfile::TempDir;
 use tokenscope::kernel::zmtp::{self, Frames, Received};
 
 const KEY: &str = "a key for tests";
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Client {
     pub shell: TcpStream,
     pub control: TcpStream,
     pub iopub: TcpStream,
     pub heartbeat: TcpStream,
+    pub stdin: TcpStream,
     pub process: Child,
     pub ports: [u16; 5],
     count: usize,
@@ -37,6 +39,11 @@ pub struct Message {
 
 impl Client {
     pub fn start() -> Client {
+        Client::start_by(Command::new(env!("CARGO_BIN_EXE_tokenscope")))
+    }
+
+    /// With a command that starts the program when it gets its arguments.
+    pub fn start_by(mut command: Command) -> Client {
         let folder = tempfile::tempdir().unwrap();
         let ports = free_ports();
         let [shell_port, control_port, iopub_port, stdin_port, hb_port] = ports;
@@ -47,30 +54,30 @@ impl Client {
         });
         let file: PathBuf = folder.path().join("connection.json");
         std::fs::write(&file, connection.to_string()).unwrap();
-        let process = Command::new(env!("CARGO_BIN_EXE_tokenscope"))
+        let process = command
             .args(["kernel", "run", "--connection-file"])
             .arg(&file)
             .arg("--out")
             .arg(folder.path())
             .env("TOKENSCOPE_STATE", folder.path())
-            .env_remove("JPY_PARENT_PID")
+            .env_remove("TOKENSCOPE_MODEL")
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         // Subscribes first, so that nothing is missed.
         let mut iopub = connect(iopub_port, "SUB");
         iopub.write_all(&zmtp::message(&[vec![1]])).unwrap();
-        let client = Client {
+        let mut client = Client {
             shell: connect(shell_port, "DEALER"),
             control: connect(control_port, "DEALER"),
             iopub,
             heartbeat: connect(hb_port, "REQ"),
+            stdin: connect(stdin_port, "DEALER"),
             process,
             ports,
             count: 0,
             _folder: folder,
         };
-        let mut client = client;
         assert_eq!(client.published().kind, "iopub_welcome");
         client
     }
@@ -154,14 +161,22 @@ impl Drop for Client {
     }
 }
 
-/// Five that nobody listens on.
+/// Five that nobody listens on, below those that systems give to outgoing connections: nobody takes them meanwhile.
 fn free_ports() -> [u16; 5] {
-    let listeners = [(); 5].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 10_000 + (std::process::id() % 100) as u16 * 100;
+    [(); 5].map(|()| {
+        let mut ports = (0..).map(|_| start + NEXT.fetch_add(1, Ordering::Relaxed) % 10_000);
+        ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    })
 }
 
 /// Connects as soon as the kernel listens.
 pub fn connect(port: u16, socket_type: &str) -> TcpStream {
+    connect_as(port, socket_type, "the test")
+}
+
+pub fn connect_as(port: u16, socket_type: &str, identity: &str) -> TcpStream {
     let begun = Instant::now();
     let mut stream = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
@@ -171,7 +186,7 @@ pub fn connect(port: u16, socket_type: &str) -> TcpStream {
         std::thread::sleep(Duration::from_millis(10));
     };
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    zmtp::greet(&mut stream, socket_type).unwrap();
+    zmtp::greet(&mut stream, socket_type, identity).unwrap();
     stream
 }
 

@@ -1,12 +1,13 @@
 //! The Jupyter kernel, spoken to as its clients speak to it.
 
 mod client;
+mod strangers;
 
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use client::{Client, Message, connect, read};
+use client::{Client, Message, connect, connect_as, read};
 use serde_json::json;
 use tokenscope::kernel::zmtp::{self, Received};
 
@@ -216,4 +217,55 @@ fn a_second_client_hears_what_the_first_one_does() {
     assert_eq!(read(&mut other).kind, "iopub_welcome");
     client.execute("print(1)");
     assert_eq!(read(&mut other).content["text"], "1\n");
+}
+
+/// A cell that asks, and what the client is asked.
+fn ask_in_cell(client: &mut Client, code: &str) -> (String, Message) {
+    let id = client.send("execute_request", json!({ "code": code, "allow_stdin": true }));
+    let question = read(&mut client.stdin);
+    assert_eq!((question.kind.as_str(), &question.parent), ("input_request", &id));
+    (id, question)
+}
+
+#[test]
+fn a_script_asks_the_client_that_runs_it() {
+    let mut client = Client::start();
+    // Somebody else listens too, and is not asked.
+    let mut other = connect_as(client.ports[3], "DEALER", "another");
+    let (id, question) = ask_in_cell(&mut client, "let name = input(\"Who? \"); `Hello, ${name}`");
+    assert_eq!(question.content, json!({ "prompt": "Who? ", "password": false }));
+    let (_, wrong) = client.request("input_reply", json!({ "value": "the wrong one" }));
+    other.write_all(&zmtp::message(&wrong)).unwrap();
+    let (_, answer) = client.request("input_reply", json!({ "value": "Ada" }));
+    client.stdin.write_all(&zmtp::message(&answer)).unwrap();
+    assert_eq!(read(&mut client.shell).content["status"], "ok");
+    assert_eq!(client.until_idle(&id)[1].content["data"]["text/plain"], "\"Hello, Ada\"");
+}
+
+#[test]
+fn a_question_that_nobody_answers_can_be_interrupted() {
+    let mut client = Client::start();
+    ask_in_cell(&mut client, "let kept = 3; input()");
+    client.ask_control("interrupt_request", json!({}));
+    assert_eq!(read(&mut client.shell).content["ename"], "Interrupted");
+    // What was answered too late answers nothing else.
+    let (_, late) = client.request("input_reply", json!({ "value": "late" }));
+    client.stdin.write_all(&zmtp::message(&late)).unwrap();
+    let (id, _) = ask_in_cell(&mut client, "input() + kept");
+    let (_, answer) = client.request("input_reply", json!({ "value": "now" }));
+    client.stdin.write_all(&zmtp::message(&answer)).unwrap();
+    read(&mut client.shell);
+    assert_eq!(client.until_idle(&id)[1].content["data"]["text/plain"], "\"now3\"");
+}
+
+#[test]
+fn a_client_that_takes_no_input_is_not_asked() {
+    let mut client = Client::start();
+    let (reply, _) = client.ask("execute_request", json!({ "code": "input()", "allow_stdin": false }));
+    assert!(reply.content["evalue"].as_str().unwrap().contains("allow_stdin"), "{reply:?}");
+    // One that goes away does not hold up the kernel.
+    ask_in_cell(&mut client, "input()");
+    client.stdin.shutdown(std::net::Shutdown::Both).unwrap();
+    let reply = read(&mut client.shell);
+    assert!(reply.content["evalue"].as_str().unwrap().contains("gone"), "{reply:?}");
 }

@@ -1,6 +1,7 @@
 //! What completion and hints know of the session while a line is typed.
 
-use crate::script::lexer::{Kind, spans};
+use super::place::{opening, owner, spans};
+use crate::script::lexer::Kind;
 use crate::script::{Session, Variable, registry};
 
 #[derive(Debug, Default)]
@@ -8,13 +9,11 @@ pub struct Knowledge {
     pub variables: Vec<Variable>,
     /// The user's own, as `name(parameters)`.
     pub functions: Vec<String>,
-    /// Columns of the terminal.
-    pub width: usize,
 }
 
 impl Knowledge {
-    pub fn of(session: &Session, width: usize) -> Knowledge {
-        Knowledge { variables: session.names(), functions: session.functions(), width }
+    pub fn of(session: &Session) -> Knowledge {
+        Knowledge { variables: session.names(), functions: session.functions() }
     }
 
     pub fn variable(&self, name: &str) -> Option<&Variable> {
@@ -34,7 +33,7 @@ impl Knowledge {
 
     /// The type of the value that this code, up to a dot, ends with; nothing where that is not plain to see.
     pub fn type_before_dot(&self, code: &str) -> Option<String> {
-        let spans: Vec<_> = spans(code).into_iter().filter(|(kind, _)| *kind != Kind::Space).collect();
+        let spans = spans(code);
         let (kind, range) = spans.last()?.clone();
         match (kind, &code[range.clone()]) {
             (Kind::Text { open: false }, _) => Some("string".to_owned()),
@@ -61,30 +60,6 @@ impl Knowledge {
     }
 }
 
-type Span = (Kind, std::ops::Range<usize>);
-
-/// The code before the dot that stands before this span, if one does.
-fn owner<'a>(spans: &[Span], index: usize, code: &'a str) -> Option<&'a str> {
-    let dot = &spans.get(index.checked_sub(1)?)?.1;
-    (&code[dot.clone()] == ".").then(|| &code[..dot.start])
-}
-
-/// The bracket that the last one closes.
-fn opening(spans: &[Span], code: &str) -> Option<usize> {
-    let mut depth = 0;
-    for (index, (kind, range)) in spans.iter().enumerate().rev() {
-        match (kind, &code[range.clone()]) {
-            (Kind::Symbol, ")" | "]" | "}") => depth += 1,
-            (Kind::Symbol, "(" | "[" | "{") => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return Some(index);
-        }
-    }
-    None
-}
-
 fn field_type(owner: &str, field: &str) -> Option<String> {
     let mut named = registry::members(owner).filter(|member| member.name == field);
     named.find_map(|member| member.signatures[0].returns.clone())
@@ -97,7 +72,7 @@ mod tests {
     #[test]
     fn the_type_before_a_dot_is_seen_where_it_is_plain() {
         let tokens = Variable { name: "t".into(), kind: "Tokens".into(), keys: Vec::new() };
-        let knowledge = Knowledge { variables: vec![tokens], functions: Vec::new(), width: 80 };
+        let knowledge = Knowledge { variables: vec![tokens], functions: Vec::new() };
         let kind = |code| knowledge.type_before_dot(code);
         assert_eq!(kind("let x = t").as_deref(), Some("Tokens"));
         assert_eq!(kind("t.ids").as_deref(), Some("array"));
