@@ -23,7 +23,8 @@ impl EmbeddingMap {
     /// Fails on fewer than 3 tokens, and on an id outside the vocabulary.
     pub fn new(model: &Model, ids: &[u32]) -> Result<EmbeddingMap> {
         if ids.len() < FEWEST {
-            let (value, bound) = (format!("{} tokens", ids.len()), format!("at least {FEWEST}"));
+            let (value, bound) =
+                (format!("a list of {}", ids.len()), format!("one of at least {FEWEST} tokens"));
             return Err(Error::OptionOutOfRange { name: "words", value, bound });
         }
         ids.iter().try_for_each(|id| model.check_prompt(&[*id]))?;

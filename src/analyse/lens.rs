@@ -2,6 +2,7 @@
 //! every layer (the logit lens of nostalgebraist 2020).
 
 use candle_core::Tensor;
+use rayon::prelude::*;
 
 use crate::distribution::Distribution;
 use crate::error::{Error, Result};
@@ -57,11 +58,11 @@ pub fn lens(
         interrupt.check()?;
         let stream = model.gpt2().normalise(&stream(&trace, position)?)?; // [places, n_embd]
         let logits = model.gpt2().logits(&stream)?.to_vec2::<f32>()?; // [places, vocab_size]
-        let places = logits.into_iter().map(Distribution::from_logits).collect::<Result<Vec<_>>>()?;
+        let places = logits.into_par_iter().map(Distribution::from_logits).collect::<Result<Vec<_>>>()?;
         let last = places.last().expect("the last place is there");
-        for (readings, here) in readings.iter_mut().zip(&places) {
-            readings.push(Reading::of(here, last)?);
-        }
+        let read: Vec<Reading> =
+            places.par_iter().map(|here| Reading::of(here, last)).collect::<Result<_>>()?;
+        readings.iter_mut().zip(read).for_each(|(readings, here)| readings.push(here));
         advance(1);
     }
     Ok(Lens { tokens: tokens.clone(), readings })

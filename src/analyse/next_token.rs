@@ -159,5 +159,10 @@ pub fn table(candidates: &[Candidate]) -> Table {
 
 /// The last words of a text, on one line that fits a title.
 pub fn end_of(text: &str) -> String {
-    shortened(&one_line(text), Keep::End, 60.0, |text| text.chars().count() as f64)
+    let end = shortened(&one_line(text), Keep::End, 60.0, |text| text.chars().count() as f64);
+    // What is left of a word that was cut is left out too.
+    match end.strip_prefix('…').and_then(|rest| rest.split_once(' ')) {
+        Some((_, words)) if !words.is_empty() => format!("… {words}"),
+        _ => end,
+    }
 }

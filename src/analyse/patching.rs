@@ -130,7 +130,7 @@ impl Setting for Stage {
         match value {
             Value::Text(text) if text == "stream" => Ok(Stage::Stream),
             Value::Text(text) if text == "attention" => Ok(Stage::Attention),
-            Value::Text(text) if text == "MLP" => Ok(Stage::Mlp),
+            Value::Text(text) if text.eq_ignore_ascii_case("MLP") => Ok(Stage::Mlp),
             _ => Err("\"stream\", \"attention\" or \"MLP\""),
         }
     }

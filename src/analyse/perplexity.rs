@@ -62,6 +62,9 @@ pub fn perplexity(
     mut advance: impl FnMut(usize),
 ) -> Result<Perplexity> {
     let (window, stride) = windows.sizes(model.config().n_positions)?;
+    if tokens.is_empty() {
+        return Err(Error::EmptyPrompt);
+    }
     let (ids, _) = windows.start.before(model, tokens.ids())?;
     if ids.len() < 2 {
         return Err(Error::NothingPredicted { tokens: ids.len() });

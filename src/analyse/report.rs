@@ -29,10 +29,10 @@ pub fn report(
     interrupt: &Interrupt,
     mut advance: impl FnMut(usize),
 ) -> Result<Page> {
-    model.check_prompt(tokens.ids())?;
     if tokens.len() > LONGEST {
         return Err(Error::ReportTooLong { tokens: tokens.len(), limit: LONGEST });
     }
+    model.check_prompt(tokens.ids())?;
     let next = NextToken::after(model, tokens, &mut (), interrupt)?;
     let best = next.candidates(2);
     let token = best[0].id;
@@ -53,7 +53,7 @@ pub fn report(
             "Next tokens",
             "After the last token the model gives every token of its vocabulary a probability; the longest bar is what \
              it expects most.",
-            [next.chart(ROWS).into(), Output::Table(next.table(ROWS))],
+            [next.chart(ROWS).into()],
         ),
         section(
             "Surprisal",

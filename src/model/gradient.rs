@@ -1,11 +1,12 @@
-//! The forward pass once more, in operations that candle can differentiate: slow, and for gradients alone. The fast
-//! loops of [`super::gpt2`] cannot be; a test holds the two together.
+//! The forward pass once more, for gradients alone: products with weights are the fast ones, with their gradient
+//! written out, and all else is in candle's own operations, which it can differentiate. The fast loops of
+//! [`super::gpt2`] for attention, layer norm and MLP cannot be; a test holds the two passes together.
 
-use candle_core::{D, Device, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Shape, Tensor, Var};
 
 use super::Model;
 use super::config::Activation;
-use super::gpt2::{Attention, Gpt2, Mlp};
+use super::gpt2::{Attention, Block, Gpt2, Mlp};
 use super::linear::{LayerNorm, Linear};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -21,8 +22,7 @@ pub struct InputGradient {
 
 impl Model {
     /// Differentiates `measure` of the logits after a text, [vocab_size] → a single number, with respect to its token
-    /// embeddings. The weights are copied, and their gradients are computed on the way: this takes three times the
-    /// memory of the model.
+    /// embeddings.
     pub fn input_gradient(
         &self,
         ids: &[u32],
@@ -33,7 +33,7 @@ impl Model {
         let (gpt2, width) = (self.gpt2(), self.config().n_embd);
         let rows: Vec<f32> = ids.iter().flat_map(|id| gpt2.token_embedding(*id)).copied().collect();
         let embeddings = Var::from_vec(rows, (ids.len(), width), &Device::Cpu)?; // [positions, n_embd]
-        let logits = logits(gpt2, embeddings.as_tensor(), interrupt)?; // [vocab_size]
+        let logits = self.differentiable_logits(embeddings.as_tensor(), interrupt)?; // [vocab_size]
         let gradients = measure(&logits)?.backward()?;
         interrupt.check()?;
         let gradient = match gradients.get(&embeddings) {
@@ -42,27 +42,81 @@ impl Model {
         };
         Ok(InputGradient { logits: logits.to_vec1()?, embeddings: embeddings.as_detached_tensor(), gradient })
     }
+
+    /// Token embeddings [positions, n_embd] → the logits of the token after the last, [vocab_size].
+    fn differentiable_logits(&self, embeddings: &Tensor, interrupt: &Interrupt) -> Result<Tensor> {
+        let (gpt2, (positions, width)) = (self.gpt2(), embeddings.dims2()?);
+        let wpe = Tensor::from_slice(&gpt2.wpe[..positions * width], (positions, width), &Device::Cpu)?;
+        let mut x = (embeddings + wpe)?; // [positions, n_embd]
+        for (layer, block) in gpt2.h.iter().enumerate() {
+            interrupt.check()?;
+            let linear = |which, x: &Tensor| self.linear(layer, which, x);
+            x = (&x + attention(&block.attn, &layer_norm(&block.ln_1, &x)?, linear)?)?; // [positions, n_embd]
+            x = (&x + mlp(&block.mlp, &layer_norm(&block.ln_2, &x)?, linear)?)?; // [positions, n_embd]
+        }
+        let last = layer_norm(&gpt2.ln_f, &x.narrow(0, positions - 1, 1)?)?; // [1, n_embd]
+        Ok(last.apply_op1(Product::new(self, |gpt2| Factor::Head(gpt2)))?.squeeze(0)?)
+    }
+
+    fn linear(&self, layer: usize, which: fn(&Block) -> &Linear, x: &Tensor) -> Result<Tensor> {
+        Ok(x.apply_op1(Product::new(self, move |gpt2| Factor::Linear(which(&gpt2.h[layer]))))?)
+    }
 }
 
-/// Token embeddings [positions, n_embd] → the logits of the token after the last, [vocab_size].
-fn logits(gpt2: &Gpt2, embeddings: &Tensor, interrupt: &Interrupt) -> Result<Tensor> {
-    let (positions, width) = embeddings.dims2()?;
-    let wpe = Tensor::from_slice(&gpt2.wpe[..positions * width], (positions, width), &Device::Cpu)?;
-    let mut x = (embeddings + wpe)?; // [positions, n_embd]
-    for block in &gpt2.h {
-        interrupt.check()?;
-        x = (&x + attention(&block.attn, &layer_norm(&block.ln_1, &x)?)?)?; // [positions, n_embd]
-        x = (&x + mlp(&block.mlp, &layer_norm(&block.ln_2, &x)?)?)?; // [positions, n_embd]
+/// The product with a weight of the model, which is not copied for as long as the gradient is worked out, and has no
+/// gradient itself.
+struct Product<F> {
+    model: Model,
+    factor: F,
+}
+
+/// What is multiplied with.
+enum Factor<'a> {
+    Linear(&'a Linear),
+    Head(&'a Gpt2),
+}
+
+impl<F: for<'a> Fn(&'a Gpt2) -> Factor<'a>> Product<F> {
+    fn new(model: &Model, factor: F) -> Product<F> {
+        Product { model: model.clone(), factor }
     }
-    let last = layer_norm(&gpt2.ln_f, &x.narrow(0, positions - 1, 1)?)?; // [1, n_embd]
-    Ok(last.matmul(&gpt2.lm_head.tensor()?.t()?)?.squeeze(0)?)
+}
+
+impl<F: for<'a> Fn(&'a Gpt2) -> Factor<'a>> CustomOp1 for Product<F> {
+    fn name(&self) -> &'static str {
+        "product with a weight"
+    }
+
+    /// [positions, inputs] → [positions, outputs], by the fast loops.
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> candle_core::Result<(CpuStorage, Shape)> {
+        let x = match layout.contiguous_offsets() {
+            Some((start, end)) => &x.as_slice::<f32>()?[start..end],
+            None => candle_core::bail!("a product takes contiguous rows"),
+        };
+        let x = Tensor::from_slice(x, layout.shape().clone(), &Device::Cpu)?;
+        let y = match (self.factor)(self.model.gpt2()) {
+            Factor::Linear(linear) => linear.forward(&x),
+            Factor::Head(gpt2) => gpt2.logits(&x),
+        };
+        let y = y.map_err(candle_core::Error::wrap)?;
+        Ok((CpuStorage::F32(y.flatten_all()?.to_vec1()?), y.shape().clone()))
+    }
+
+    /// y = xW + b: the gradient of x is that of y, times W transposed.
+    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> candle_core::Result<Option<Tensor>> {
+        let transposed = match (self.factor)(self.model.gpt2()) {
+            Factor::Linear(linear) => linear.tensors().map_err(candle_core::Error::wrap)?.0.t()?,
+            Factor::Head(gpt2) => gpt2.lm_head.tensor().map_err(candle_core::Error::wrap)?,
+        };
+        Ok(Some(gradient.contiguous()?.matmul(&transposed)?))
+    }
 }
 
 /// [positions, n_embd] → [positions, n_embd].
-fn attention(attention: &Attention, x: &Tensor) -> Result<Tensor> {
-    let Attention { c_attn, c_proj, n_embd, head_size, scale } = attention;
+fn attention(attention: &Attention, x: &Tensor, linear: impl Through) -> Result<Tensor> {
+    let Attention { n_embd, head_size, scale, .. } = attention;
     let positions = x.dim(0)?;
-    let qkv = linear(c_attn, x)?; // [positions, 3 · n_embd]
+    let qkv = linear(|block| &block.attn.c_attn, x)?; // [positions, 3 · n_embd]
     let by_head = |part: usize| -> Result<Tensor> {
         let part = qkv.narrow(1, part * n_embd, *n_embd)?; // [positions, n_embd]
         let part = part.reshape((positions, n_embd / head_size, *head_size))?;
@@ -72,12 +126,12 @@ fn attention(attention: &Attention, x: &Tensor) -> Result<Tensor> {
     let scores = (queries.matmul(&keys.t()?.contiguous()?)? * f64::from(*scale))?; // [n_head, positions, positions]
     let weights = softmax(&scores.broadcast_add(&causal_mask(positions)?)?)?; // [n_head, positions, positions]
     let mixed = weights.matmul(&values)?.transpose(0, 1)?.contiguous()?; // [positions, n_head, head size]
-    linear(c_proj, &mixed.reshape((positions, *n_embd))?)
+    linear(|block| &block.attn.c_proj, &mixed.reshape((positions, *n_embd))?)
 }
 
 /// [positions, n_embd] → [positions, n_embd].
-fn mlp(mlp: &Mlp, x: &Tensor) -> Result<Tensor> {
-    let x = linear(&mlp.c_fc, x)?; // [positions, n_inner]
+fn mlp(mlp: &Mlp, x: &Tensor, linear: impl Through) -> Result<Tensor> {
+    let x = linear(|block| &block.mlp.c_fc, x)?; // [positions, n_inner]
     let x = match mlp.activation {
         Activation::GeluNew => x.gelu()?,
         Activation::Gelu => x.gelu_erf()?,
@@ -85,13 +139,13 @@ fn mlp(mlp: &Mlp, x: &Tensor) -> Result<Tensor> {
         Activation::Silu => x.silu()?,
         Activation::Tanh => x.tanh()?,
     };
-    linear(&mlp.c_proj, &x)
+    linear(|block| &block.mlp.c_proj, &x)
 }
 
-fn linear(linear: &Linear, x: &Tensor) -> Result<Tensor> {
-    let (weight, bias) = linear.tensors()?;
-    Ok(x.matmul(&weight)?.broadcast_add(&bias)?)
-}
+/// One of a block's linear layers, applied to rows: [positions, inputs] → [positions, outputs].
+trait Through: Fn(fn(&Block) -> &Linear, &Tensor) -> Result<Tensor> {}
+
+impl<F: Fn(fn(&Block) -> &Linear, &Tensor) -> Result<Tensor>> Through for F {}
 
 /// [positions, width] → the same.
 fn layer_norm(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {

@@ -29,7 +29,9 @@ const STYLE: &str = "body{max-width:56rem;margin:2rem auto;padding:0 1rem;font-f
     color:#1f2933;background:#fff}h1{font-size:1.6rem}h2{font-size:1.25rem;margin-top:2.5rem}\
     pre{overflow-x:auto;padding:.6rem .8rem}pre.code{background:#f4f4f4;border-left:3px solid #2b6cb0}\
     pre.error{background:#fdf2f0;border-left:3px solid #c0392b}\
-    svg,img{max-width:100%;height:auto}table{font-size:.9rem}.wide{overflow-x:auto}";
+    svg,img{max-width:100%;height:auto}.wide{overflow-x:auto}.wide div{font-size:1rem}\
+    table{border-collapse:collapse;font-size:.9rem}th,td{padding:.1rem .6rem}th{border-bottom:1px solid #9aa5b1}\
+    tfoot td{color:#5b6773;padding-top:.4rem}";
 
 impl Page {
     /// A page of one thing.

@@ -255,6 +255,21 @@ fn a_model_with_a_part_cut_out_says_what_transformers_says_with_a_hook() {
 }
 
 #[test]
+fn the_surprisal_of_a_cut_model_is_that_of_its_predictions() {
+    let (model, ids, go) = (load("default"), ids("default"), &Interrupt::default());
+    let tokens = model.tokenizer().tokens(ids.clone()).unwrap();
+    let ablation = || cut(&["layer 1 head 2", "layer 0 MLP"], "zero").unwrap().ablation(model.config());
+    let found = surprisal(&model, &tokens, Start::Bare, ablation().unwrap().as_mut(), go).unwrap();
+    let (last, before) = ids.split_last().unwrap();
+    let logits = model.logits_with(before, &mut ablation().unwrap().unwrap(), go).unwrap();
+    let bits = -Measure::LogProbability.of(&logits, *last);
+    assert!((found.predictions.last().unwrap().unwrap().bits - bits).abs() < 1e-4);
+    assert_eq!(found.cut.as_deref(), Some("cutting layer 1 head 2, layer 0 MLP"));
+    let whole = surprisal(&model, &tokens, Start::Bare, None, go).unwrap();
+    assert!((found.total() - whole.total()).abs() > 0.1);
+}
+
+#[test]
 fn cutting_every_head_leaves_the_bias_and_cutting_nothing_leaves_all() {
     let (model, go) = (load("default"), &Interrupt::default());
     let tokens = model.tokenizer().tokens(ids("default")).unwrap();
@@ -408,7 +423,7 @@ fn a_map_of_words_has_each_once_and_positions_a_picture() {
     assert!(map.explained[0] >= map.explained[1] && map.explained[0] + map.explained[1] <= 1.0);
     assert!(map.chart().png(1.0).is_ok());
     let error = EmbeddingMap::new(&model, &ids[..2]).unwrap_err();
-    assert_eq!(error.to_string(), "`words` is 2 tokens, but must be at least 3");
+    assert_eq!(error.to_string(), "`words` is a list of 2, but must be one of at least 3 tokens");
     let positions = Positions::new(&model);
     assert_eq!(positions.count(), 512);
     assert!(positions.chart().png(1.0).is_ok() && positions.similarity().png(1.0).is_ok());

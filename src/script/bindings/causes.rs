@@ -22,6 +22,8 @@ pub mod bindings {
     use crate::analyse::attribution::Attribution;
     use crate::analyse::comparison::Comparison;
     use crate::analyse::patching::Patching;
+    use crate::error::Error;
+    use crate::model::Model;
     use crate::render::Chart;
     use crate::script::state::State;
 
@@ -153,6 +155,10 @@ pub mod bindings {
     #[rhai_fn(return_raw)]
     pub fn compare(context: NativeCallContext, a: Dynamic, b: Dynamic) -> Answer<Comparison> {
         let state = State::of(&context);
+        if a.is::<Model>() {
+            let (expected, found) = ("two models only with a text after them", "none".to_owned());
+            return Err(raise(Error::WrongArgument { function: "compare", expected, found }));
+        }
         let next = |value| convert::distribution(&state, value, "compare").map_err(raise);
         Comparison::new(next(a)?, next(b)?).map_err(raise)
     }
