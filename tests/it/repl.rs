@@ -537,9 +537,9 @@ fn a_text_is_stepped_through_with_keys_and_is_the_result() {
     repl.keys("\x1b[B\r");
     repl.expect("Once upon a ");
     repl.keys("t0.5");
-    repl.expect("temperature 0.5 ·");
+    repl.expect("temperature 0.5 ");
     repl.keys("\r and then\r");
-    repl.expect("and then▏");
+    repl.expect("text to append:  and then");
     repl.keys("q");
     repl.expect("\x1b[?1049l");
     repl.expect("Out[1]:");
@@ -550,7 +550,7 @@ fn a_text_is_stepped_through_with_keys_and_is_the_result() {
     repl.prompt(3);
     // On with that one; Ctrl-C leaves too.
     repl.line(":step Out[1]");
-    repl.expect("temperature 0.5 ·");
+    repl.expect("temperature 0.5 ");
     repl.keys("u\x03");
     repl.expect("\x1b[?1049l");
     repl.expect("2 steps from the start");

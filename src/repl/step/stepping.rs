@@ -9,6 +9,9 @@ use crate::generate::options::{Options, Value};
 use crate::generate::{Sampler, SamplingOptions};
 use crate::tokenizer::Tokens;
 
+/// How what follows a text is read.
+type Read<'a> = dyn Fn(&Tokens) -> Result<NextToken> + 'a;
+
 /// A stepper under somebody's hands.
 pub struct Stepping<'a> {
     pub stepper: Stepper,
@@ -22,7 +25,7 @@ pub struct Stepping<'a> {
     /// What the last key led to, where that cannot be seen otherwise.
     pub message: Option<String>,
     chance: Sampler,
-    read: Box<dyn Fn(&Tokens) -> Result<NextToken> + 'a>,
+    read: Box<Read<'a>>,
 }
 
 /// What keys mean.
@@ -217,11 +220,12 @@ impl<'a> Stepping<'a> {
         }
     }
 
-    /// Changes the typed line; a rule answers at once.
+    /// Changes the typed line. A rule answers at once, unless it is only begun: `0.`
     fn change(&mut self, change: impl FnOnce(&mut Entry)) {
         let Mode::Typing(entry) = &mut self.mode else { return };
         change(entry);
-        if let Some(dial) = entry.field.dial() {
+        let is_begun = !entry.text.is_empty() && entry.text.chars().all(|c| matches!(c, '0' | '.'));
+        if let Some(dial) = entry.field.dial().filter(|_| !is_begun) {
             let options = with_option(&entry.before, entry.field, dial.name, &entry.text);
             let set = options.and_then(|options| self.stepper.set_options(options));
             self.settle(set);
