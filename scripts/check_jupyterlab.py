@@ -42,11 +42,14 @@ def check(folder, kernel, lesson, screenshot=None):
     spec = {"kernelspec": {"name": kernel, "display_name": kernel, "language": "rhai"}}
     book = nbformat.v4.new_notebook(metadata=spec)
     book.cells = [nbformat.v4.new_code_cell(LONG), nbformat.v4.new_code_cell("last.text"), nbformat.v4.new_code_cell("")]
-    nbformat.write(book, folder / "long.ipynb")
+    root = folder / "jupyterlab"
+    root.mkdir()
+    nbformat.write(book, root / "long.ipynb")
+    shutil.copy(folder / lesson, root)
     port, token = free_port(), secrets.token_hex(16)
     command = [
         sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
+        f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={root}",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
     with open(folder / "jupyterlab.log", "w") as log:

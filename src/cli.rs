@@ -1,14 +1,15 @@
 //! The command line: what to run, with which model, and with which exit code it ends.
 
 mod arguments;
+mod config;
 mod lessons;
 mod scripts;
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::check;
 use crate::error::Error;
@@ -18,11 +19,12 @@ use crate::kernel;
 use crate::kernel::install;
 use crate::model;
 use crate::render::Output;
-use crate::repl;
+use crate::repl::{self, Habits};
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Unit, registry};
 use crate::terminal::{self, Terminal};
 use arguments::{Cli, Command, Common, DEFAULT_MODEL, KernelCommand, ModelsCommand};
+use config::Config;
 use scripts::{run_cell, run_files};
 
 /// Exit codes: a script that failed, wrong usage (as clap's), interrupted (as a shell's).
@@ -32,13 +34,24 @@ const INTERRUPTED: u8 = 130;
 
 /// Parses the arguments and does what they say.
 pub fn run() -> ExitCode {
-    let Cli { command, interactive, common } = Cli::parse();
+    let (arguments, config, matches) = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            eprint!("{}", Report::of_error(&error).text(false));
+            return ExitCode::from(USAGE);
+        }
+    };
+    let Cli { command, interactive, common } = arguments;
     let terminal = Terminal::new(common.look());
     if let Some(threads) = common.threads {
         model::use_threads(threads.into());
     }
     let done = match (interactive, command) {
         (Some(script), None) => converse(&common, &terminal, Some(&script)),
+        (_, Some(Command::Config)) => {
+            show_config(&config, &matches, &terminal);
+            Ok(())
+        }
         (_, command) => dispatch(command, &common, &terminal),
     };
     match done {
@@ -61,6 +74,27 @@ pub fn run() -> ExitCode {
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// The arguments, with the user's own defaults for what they leave out.
+fn parse() -> Result<(Cli, Config, ArgMatches), Error> {
+    let command = Cli::command();
+    let config = Config::read(&command)?;
+    let matches = config.applied(command).get_matches();
+    let arguments = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    Ok((arguments, config, matches))
+}
+
+/// Where the settings are, and which are in force.
+fn show_config(config: &Config, matches: &ArgMatches, terminal: &Terminal) {
+    if let Some(folder) = config::folder() {
+        for (name, about) in [("config.toml", "settings"), ("startup.rhai", "runs whenever the REPL opens")] {
+            let path = folder.join(name);
+            let state = if path.is_file() { "" } else { " (not there yet)" };
+            terminal.write(&format!("{}: {about}{state}\n", path.display()));
+        }
+    }
+    terminal.show(&Output::Table(config.table(&Cli::command(), matches)), "");
 }
 
 /// Why it ends with another code than 0.
@@ -112,11 +146,36 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
         Some(Command::Check) => check(common, terminal),
         Some(Command::Export { file, to }) => lessons::export(&file, to, common, terminal),
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
+        Some(Command::Config) => unreachable!("it is shown before a terminal is needed"),
+        Some(Command::Completions { shell }) => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "tokenscope", &mut text);
+            terminal.write(&String::from_utf8_lossy(&text));
+            Ok(())
+        }
+        Some(Command::Man { dir }) => print_manual(dir.as_deref(), terminal),
         Some(Command::Doc) => {
             terminal.write(&registry::reference());
             Ok(())
         }
     }
+}
+
+fn print_manual(folder: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
+    match folder {
+        Some(folder) => {
+            terminal::output_folder(folder)?;
+            clap_mangen::generate_to(Cli::command(), folder).map_err(Error::io("write into", folder))?;
+            terminal.write(&format!("wrote the pages into {}\n", folder.display()));
+        }
+        None => {
+            let mut text = Vec::new();
+            let page = clap_mangen::Man::new(Cli::command()).render(&mut text);
+            page.map_err(Error::io("write", "the manual page"))?;
+            terminal.write(&String::from_utf8_lossy(&text));
+        }
+    }
+    Ok(())
 }
 
 /// The REPL. A model that is not part of the program is loaded first, so that a wrong name is told at once.
@@ -128,7 +187,9 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
             error => Failure::Usage(error),
         })?;
     }
-    match repl::run(session, terminal, script) {
+    let scripts: Vec<PathBuf> = config::startup().into_iter().chain(script.map(Path::to_owned)).collect();
+    let habits = Habits { keys: common.keys, background: common.background, ghost: common.ghost };
+    match repl::run(session, terminal, &habits, &scripts) {
         0 => Ok(()),
         code => Err(Failure::Exit(code)),
     }
@@ -168,8 +229,22 @@ fn interrupt() -> Interrupt {
     let interrupt = Interrupt::default();
     let requested = interrupt.clone();
     // A second handler cannot be set; the first then serves.
-    let _ = ctrlc::set_handler(move || requested.request());
+    let _ = ctrlc::set_handler(move || {
+        if requested.is_requested() {
+            eprint!("{}", still_running(&requested.running()));
+        }
+        requested.request();
+    });
     interrupt
+}
+
+/// What a second Ctrl-C is told while the first has not stopped anything yet.
+fn still_running(running: &[String]) -> String {
+    match running {
+        [] => String::new(),
+        [cell] => format!("\nstill stopping: a call in {cell} has not come back\n"),
+        [cell, .., innermost] => format!("\nstill stopping: {innermost}, in {cell}, has not come back\n"),
+    }
 }
 
 fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {

@@ -207,6 +207,10 @@ pub enum Error {
     #[error("{endpoint} could not deliver `{file}` (HTTP {status})")]
     ServerTrouble { endpoint: String, file: String, status: u16 },
 
+    /// The user's own `config.toml`.
+    #[error("cannot use `{}`: {reason}", path.display())]
+    BrokenSettings { path: PathBuf, reason: String, hint: Option<String> },
+
     /// A Jupyter client's file that says nothing usable.
     #[error("cannot use the connection file `{}`: {reason}", path.display())]
     BrokenConnection { path: PathBuf, reason: String },

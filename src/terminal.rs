@@ -1,6 +1,8 @@
 //! How a terminal shows what a session tells: outputs as text, charts as files, long work as a bar, and a text as it
 //! grows.
 
+mod ask;
+mod pictures;
 mod progress;
 
 use std::cell::RefCell;
@@ -12,6 +14,7 @@ use crate::error::Result;
 use crate::render::{self, Chart, Output, TextStyle};
 use crate::script::report::Report;
 use crate::script::{Event, Sink};
+use pictures::Graphics;
 use progress::Progress;
 
 /// When to use colour.
@@ -74,6 +77,10 @@ struct Inner {
     progress: Option<Progress>,
     /// Whether text stands at the start of a line.
     at_line_start: bool,
+    /// What pictures can be drawn by, once that was found out.
+    graphics: Option<Option<Graphics>>,
+    /// What somebody typed while the terminal was asked something.
+    typed: String,
 }
 
 /// The widest that prose and tables become, however wide the terminal is, and what may be asked for.
@@ -81,6 +88,8 @@ const WIDEST: usize = 120;
 pub const WIDTHS: std::ops::RangeInclusive<usize> = 20..=1000;
 const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
+/// Pixels of a column where the terminal does not say.
+const CELL_WIDTH: f64 = 10.0;
 
 impl Terminal {
     pub fn new(look: Look) -> Terminal {
@@ -101,6 +110,8 @@ impl Terminal {
             charts: 0,
             progress: None,
             at_line_start: true,
+            graphics: None,
+            typed: String::new(),
         })))
     }
 
@@ -137,6 +148,11 @@ impl Terminal {
             false => WIDTH_WITHOUT_TERMINAL,
         });
         TextStyle { width, colour: inner.colour }
+    }
+
+    /// Lines of the screen; as many as one likes where there is none.
+    pub fn height(&self) -> usize {
+        if std::io::stdout().is_terminal() { size().1 } else { usize::MAX }
     }
 
     fn hear(&self, event: Event) {
@@ -201,10 +217,36 @@ impl Terminal {
     /// Shows a chart, saves it, or does both.
     fn plot(&self, chart: &Chart, output: &Output) -> String {
         let plots = self.plots();
-        let shown = plots.is_shown().then(|| chart.text(&self.style()));
+        let shown = plots.is_shown().then(|| self.drawn(chart));
         let saved = plots.is_saved().then(|| self.save_chart(output));
         let parts: Vec<String> = shown.into_iter().chain(saved).collect();
         if parts.is_empty() { format!("Chart “{}”", chart.title()) } else { parts.join("\n") }
+    }
+
+    /// A chart as a picture where the terminal draws those, else in block characters.
+    fn drawn(&self, chart: &Chart) -> String {
+        let style = self.style();
+        let picture = self.graphics().and_then(|graphics| {
+            graphics.picture(chart, style.width, ask::cell_width().unwrap_or(CELL_WIDTH)).ok()
+        });
+        picture.unwrap_or_else(|| chart.text(&style))
+    }
+
+    fn graphics(&self) -> Option<Graphics> {
+        let known = self.0.borrow().graphics;
+        known.unwrap_or_else(|| {
+            // A plain terminal is one without pictures too.
+            let (found, typed) = if self.style().colour { pictures::detect() } else { Default::default() };
+            let mut inner = self.0.borrow_mut();
+            inner.graphics = Some(found);
+            inner.typed.push_str(&typed);
+            found
+        })
+    }
+
+    /// What somebody typed while the terminal was asked something: it belongs into the next line.
+    pub fn take_typed(&self) -> String {
+        std::mem::take(&mut self.0.borrow_mut().typed)
     }
 
     /// Saves a chart beside the others and says where.

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::kernel::install::Place;
+use crate::repl::{Background, Keys};
 use crate::script::{Allowed, Settings, limits};
-use crate::terminal::{Colour, Look, Plots};
+use crate::terminal::{Colour, Look, Plots, WIDTHS};
 
 /// Needs no download.
 pub const DEFAULT_MODEL: &str = "pocket";
@@ -53,9 +55,26 @@ pub struct Common {
     /// Where charts are saved, if not in the folder of `--out`
     #[arg(long, global = true, value_name = "DIR")]
     pub plot_dir: Option<PathBuf>,
+    /// How wide results are, in columns, if not as wide as the terminal
+    #[arg(long, global = true, value_name = "COLUMNS", value_parser = width)]
+    pub width: Option<usize>,
+    /// The keys of the REPL's line
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "KEYS")]
+    pub keys: Keys,
+    /// What colours stand on, so that they can be read
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "GROUND")]
+    pub background: Background,
+    /// Whether the REPL shows how the model would go on with a text that is being typed
+    #[arg(long, global = true, value_name = "BOOL", default_value_t = false, action = clap::ArgAction::Set)]
+    pub ghost: bool,
     /// How many threads compute; one for each core if not given [env: RAYON_NUM_THREADS]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
+}
+
+fn width(text: &str) -> Result<usize, String> {
+    let columns = text.parse().ok().filter(|columns| WIDTHS.contains(columns));
+    columns.ok_or_else(|| format!("it must be at least {} and at most {}", WIDTHS.start(), WIDTHS.end()))
 }
 
 /// In GB.
@@ -82,7 +101,7 @@ impl Common {
     /// How what comes of it is shown.
     pub fn look(&self) -> Look {
         let plot_folder = self.plot_dir.as_ref().unwrap_or(&self.out).clone();
-        Look { colour: self.color, plots: self.plots, plot_folder, width: None }
+        Look { colour: self.color, plots: self.plots, plot_folder, width: self.width }
     }
 }
 
@@ -127,6 +146,18 @@ pub enum Command {
     Kernel {
         #[command(subcommand)]
         command: KernelCommand,
+    },
+    /// Say where your own settings are kept, and what is in force
+    Config,
+    /// Print what makes a shell complete the arguments of this program
+    Completions {
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a folder
+    Man {
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
     },
     /// Print the reference of everything that a script can call, in Markdown
     Doc,

@@ -66,6 +66,7 @@ impl Error {
                 let folder = folder.unwrap_or(Path::new(".")).display();
                 format!("start with `--allow-read {folder}` if scripts may read what is there")
             }
+            Error::BrokenSettings { hint, .. } => return hint.clone(),
             Error::FileTooLarge { .. } => "a part of it says as much".to_owned(),
             Error::TooMuchMemory { .. } => {
                 "let go of what is not needed: `x = ()`, or `:reset` for all; `--max-memory GB` allows more".to_owned()

@@ -11,6 +11,8 @@ use super::shell::Shell;
 use super::{Kernel, Request, media, stdin};
 use crate::error::{Error, Result};
 use crate::render::Output;
+use crate::script::assist::Question;
+use crate::script::report::Report;
 use crate::script::{Event, Origin};
 
 /// Hears the session and passes on what it says, as part of the request that is being answered.
@@ -97,12 +99,18 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
     }
     shell.listener.attend(request);
     let origin = Origin { name: format!("[{number}]"), line: 1 };
-    let result = match counts {
-        true => {
-            shell.history.add(number, code);
-            shell.session.eval_counted(code, &origin)
+    if counts {
+        shell.history.add(number, code);
+    }
+    let result = match (Question::parse(code), counts) {
+        (Some(question), _) => {
+            if counts {
+                shell.session.pass_cell(code);
+            }
+            question.answer(&shell.session).map(Some).map_err(|error| Box::new(Report::of_error(&error)))
         }
-        false => shell.session.eval_aside(code, &origin),
+        (None, true) => shell.session.eval_counted(code, &origin),
+        (None, false) => shell.session.eval_aside(code, &origin),
     };
     let content = match result {
         Ok(value) => {

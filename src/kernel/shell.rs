@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::execute::{self, Listener};
 use super::history::History;
 use super::{Kernel, Request, Work, assist, log, message};
+use crate::script::assist::Question;
 use crate::script::{Completeness, Session, Settings, completeness};
 
 /// What answers need.
@@ -114,6 +115,9 @@ impl Shell {
     }
 
     fn is_complete(&self, code: &str) -> Value {
+        if Question::parse(code).is_some() {
+            return json!({ "status": "complete" });
+        }
         match completeness(code) {
             Completeness::Complete => json!({ "status": "complete" }),
             Completeness::Invalid => json!({ "status": "invalid" }),

@@ -1,5 +1,6 @@
 //! What the commands do.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::commands::{self, COMMANDS, Command};
@@ -198,8 +199,10 @@ pub fn history(repl: &mut Repl, cells: &str) -> Done {
         let (plain, styled) = banner::prompt(*number, colour);
         let continuation = banner::continuation(plain.len());
         let code = super::editor::with_gutters(code);
-        repl.terminal
-            .write(&format!("{styled}{}\n", super::highlight::line(&code, None, &continuation, colour)));
+        repl.terminal.write(&format!(
+            "{styled}{}\n",
+            super::highlight::line(&code, None, &continuation, repl.editor.theme)
+        ));
     }
     Ok(())
 }
@@ -229,6 +232,49 @@ pub fn width(repl: &mut Repl, wanted: &str) -> Done {
         }
     }
     repl.terminal.write(&format!("{} columns\n", repl.terminal.style().width));
+    Ok(())
+}
+
+pub fn more(repl: &mut Repl, _: &str) -> Done {
+    if repl.long.is_empty() {
+        repl.terminal.write("no result was cut yet\n");
+        return Ok(());
+    }
+    let pager = std::env::var("PAGER").ok().filter(|pager| !pager.is_empty());
+    let pager = pager.unwrap_or_else(|| "less -R -F -X".to_owned());
+    let mut words = pager.split_whitespace();
+    let child = std::process::Command::new(words.next().unwrap_or("less"))
+        .args(words)
+        .stdin(std::process::Stdio::piped())
+        .spawn();
+    let Ok(mut child) = child else {
+        // Where there is no pager the terminal scrolls.
+        repl.terminal.write(&format!("{}\n", repl.long));
+        return Ok(());
+    };
+    if let Some(mut input) = child.stdin.take() {
+        // Somebody may leave before the end.
+        let _ = input.write_all(repl.long.as_bytes());
+    }
+    child.wait().map_err(Error::io("run", &pager))?;
+    Ok(())
+}
+
+pub fn ghost(repl: &mut Repl, wanted: &str) -> Done {
+    match wanted {
+        "on" => repl.set_ghost(true)?,
+        "off" => repl.set_ghost(false)?,
+        "" => {}
+        _ => {
+            let what = format!("takes `on` or `off`, not `{wanted}`");
+            return Err(Error::BadCommand { command: "ghost", what }.into());
+        }
+    }
+    let state = match &repl.ghost {
+        Some(model) => format!("on, by {model}: Right takes it, Alt-N shows the next"),
+        None => "off".to_owned(),
+    };
+    repl.terminal.write(&format!("ghost text: {state}\n"));
     Ok(())
 }
 

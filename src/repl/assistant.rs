@@ -8,8 +8,10 @@ use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
+use unicode_width::UnicodeWidthStr;
 
-use super::editor::{Pending, Replacement};
+use super::editor::{GUTTER, Ghosts, Pending, Replacement, without_gutters};
+use super::highlight::Theme;
 use super::hint::{self, Hint};
 use super::{completion, highlight, input};
 use crate::script::assist::Knowledge;
@@ -20,16 +22,38 @@ pub struct Assistant {
     pub width: usize,
     /// What is drawn before the further lines of a cell.
     pub continuation: String,
-    colour: bool,
+    /// Columns of the prompt.
+    pub prompt_width: usize,
+    pub ghosts: Ghosts,
+    theme: Theme,
     pending: Pending,
     /// Whether the line is drawn for the last time, without a mark for where the cursor was.
     is_last: Cell<bool>,
 }
 
 impl Assistant {
-    pub fn new(colour: bool, pending: Pending) -> Assistant {
-        let (knowledge, continuation) = (Knowledge::default(), String::new());
-        Assistant { knowledge, width: 80, continuation, colour, pending, is_last: Cell::new(false) }
+    pub fn new(theme: Theme, pending: Pending) -> Assistant {
+        Assistant {
+            knowledge: Knowledge::default(),
+            width: 80,
+            continuation: String::new(),
+            prompt_width: 0,
+            ghosts: Ghosts::default(),
+            theme,
+            pending,
+            is_last: Cell::new(false),
+        }
+    }
+}
+
+impl Assistant {
+    /// How the model would go on with the text that is being typed, in what is left of the line.
+    fn ghost(&self, line: &str, pos: usize) -> Option<Hint> {
+        let ghosts = self.ghosts.lock().ok()?;
+        let ghost = ghosts.as_ref().filter(|_| pos == line.len())?;
+        let in_line = line.rsplit('\n').next().unwrap_or(line).trim_start_matches(GUTTER);
+        let column = (self.prompt_width + in_line.width()) % self.width.max(1);
+        ghost.continuation(&without_gutters(line), self.width - column).map(Hint::Ghost)
     }
 }
 
@@ -51,7 +75,11 @@ impl Hinter for Assistant {
 
     fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<Hint> {
         // Without colour nobody could tell a hint from what is typed.
-        if self.colour { hint::hint(line, pos, context, &self.knowledge) } else { None }
+        if self.theme == Theme::None {
+            return None;
+        }
+        let ghost = self.ghost(line, pos);
+        ghost.or_else(|| hint::hint(line, pos, context, &self.knowledge))
     }
 }
 
@@ -61,7 +89,7 @@ impl Highlighter for Assistant {
             line,
             Some(pos).filter(|_| !self.is_last.get()),
             &self.continuation,
-            self.colour,
+            self.theme,
         ))
     }
 
@@ -74,12 +102,16 @@ impl Highlighter for Assistant {
     }
 
     fn highlight_candidate<'c>(&self, candidate: &'c str, _: rustyline::CompletionType) -> Cow<'c, str> {
-        if self.colour { Cow::Owned(highlight::candidate(candidate)) } else { Cow::Borrowed(candidate) }
+        if self.theme != Theme::None {
+            Cow::Owned(highlight::candidate(candidate))
+        } else {
+            Cow::Borrowed(candidate)
+        }
     }
 
     fn highlight_char(&self, _: &str, _: usize, kind: CmdKind) -> bool {
         self.is_last.set(kind == CmdKind::ForcedRefresh);
-        self.colour && kind != CmdKind::ForcedRefresh
+        self.theme != Theme::None && kind != CmdKind::ForcedRefresh
     }
 }
 

@@ -80,6 +80,8 @@ commands! {
     ["plots"] Choice(Plots::NAMES) optional, "says where charts go; sends them elsewhere", actions::plots;
     ["width"] Columns optional, "says how wide results are; makes them so wide, or `auto`", actions::width;
     ["cd"] Folder optional, "says which folder is the working one; goes to another", actions::change_folder;
+    ["more"] None, "shows all of the last long result, in your $PAGER", actions::more;
+    ["ghost"] Choice(&["on", "off"]) optional, "shows how the model would go on with a text as you type it", actions::ghost;
     ["version"] None, "says which version this is", actions::version;
     ["quit" "q" "exit"] None, "leaves; so does Ctrl-D", actions::quit;
 }

@@ -3,18 +3,24 @@
 //! A cell of several lines is edited as one text. The prompt's further lines stand in that text as a tab behind
 //! each line's end, the gutter: tabs are as wide as the prompt, and the highlighter draws `...> ` in their place.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::config::{BellStyle, Configurer};
 use rustyline::{
-    CharSearch, Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Event, EventContext,
-    EventHandler, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount, Word,
+    CharSearch, Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, EditMode, Event,
+    EventContext, EventHandler, ExternalPrinter as _, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
+    Word,
 };
 
 use super::assistant::Assistant;
 use super::banner;
+use super::ghost::Ghost;
+use super::highlight::Theme;
 use super::history::History;
 use super::input;
+use super::{Habits, Keys};
+use crate::error::Result;
+use crate::model::Model;
 use crate::script::assist::{self, INDENT, Knowledge};
 
 pub const GUTTER: char = '\t';
@@ -22,11 +28,17 @@ pub const GUTTER: char = '\t';
 pub struct Editor {
     line: rustyline::Editor<Assistant, History>,
     colour: bool,
+    pub theme: Theme,
 }
 
 impl Editor {
-    pub fn new(history: History, colour: bool) -> Editor {
+    pub fn new(history: History, colour: bool, habits: &Habits) -> Editor {
+        let mode = match habits.keys {
+            Keys::Emacs => EditMode::Emacs,
+            Keys::Vi => EditMode::Vi,
+        };
         let config = Config::builder()
+            .edit_mode(mode)
             .completion_type(CompletionType::List)
             .bell_style(BellStyle::None)
             // The highlighter draws gutters too, and leaves out colours itself.
@@ -36,11 +48,13 @@ impl Editor {
         let mut line = rustyline::Editor::with_history(config, history)
             .expect("only an unusable terminal has no editor, and this is one");
         let pending = Pending::default();
-        line.set_helper(Some(Assistant::new(colour, pending.clone())));
-        for (key, gesture) in keys(&recalled, &pending) {
+        let theme = Theme::new(colour, habits.background.is_light());
+        line.set_helper(Some(Assistant::new(theme, pending.clone())));
+        let ghosts = line.helper().map(|assistant| assistant.ghosts.clone()).unwrap_or_default();
+        for (key, gesture) in keys(&recalled, &pending, &ghosts) {
             line.bind_sequence(Event::from(key), EventHandler::Conditional(Box::new(gesture)));
         }
-        Editor { line, colour }
+        Editor { line, colour, theme }
     }
 
     /// What completion and hints should know from now on.
@@ -54,9 +68,32 @@ impl Editor {
         let prompt = banner::prompt(number, self.colour);
         let width = prompt.0.len();
         self.assistant().continuation = banner::continuation(width);
+        self.assistant().prompt_width = width;
         self.line.set_tab_stop(u8::try_from(width).unwrap_or(u8::MAX));
-        let text = self.line.readline_with_initial(&prompt, (&with_gutters(prepared), ""))?;
-        Ok(without_gutters(&text))
+        let text = self.line.readline_with_initial(&prompt, (&with_gutters(prepared), ""));
+        if let Some(ghost) = self.assistant().ghosts.lock().ok().as_ref().and_then(|ghost| ghost.as_ref()) {
+            ghost.stop();
+        }
+        Ok(without_gutters(&text?))
+    }
+
+    /// Shows ghost text of a model from now on, or none.
+    pub fn show_ghosts(&mut self, model: Option<&Model>) -> Result<()> {
+        let ghost = match model {
+            Some(model) => {
+                let mut printer = self.line.create_external_printer().ok();
+                // What it prints steps up a line and down again: the line is drawn anew where it was.
+                let redraw = move || {
+                    if let Some(printer) = &mut printer {
+                        let _ = printer.print("\x1bM\n".to_owned());
+                    }
+                };
+                Some(Ghost::start(model, redraw)?)
+            }
+            None => None,
+        };
+        *self.assistant().ghosts.lock().unwrap_or_else(PoisonError::into_inner) = ghost;
+        Ok(())
     }
 
     /// Adds an input to the history.
@@ -106,9 +143,14 @@ enum Gesture {
     /// The previous entry that begins like the line up to the cursor; the entry that was fetched last.
     Up(Arc<Mutex<String>>),
     Down(Arc<Mutex<String>>),
+    /// Another continuation of the text that is being typed.
+    NextGhost(Ghosts),
 }
 
-fn keys(recalled: &Arc<Mutex<String>>, pending: &Pending) -> Vec<(KeyEvent, Gesture)> {
+/// The ghost text, if it is on.
+pub type Ghosts = Arc<Mutex<Option<Ghost>>>;
+
+fn keys(recalled: &Arc<Mutex<String>>, pending: &Pending, ghosts: &Ghosts) -> Vec<(KeyEvent, Gesture)> {
     let key = |code| KeyEvent(code, Modifiers::NONE);
     vec![
         (key(KeyCode::Enter), Gesture::Enter),
@@ -130,6 +172,7 @@ fn keys(recalled: &Arc<Mutex<String>>, pending: &Pending) -> Vec<(KeyEvent, Gest
         (KeyEvent::ctrl('P'), Gesture::Up(recalled.clone())),
         (key(KeyCode::Down), Gesture::Down(recalled.clone())),
         (KeyEvent::ctrl('N'), Gesture::Down(recalled.clone())),
+        (KeyEvent::alt('n'), Gesture::NextGhost(ghosts.clone())),
     ]
 }
 
@@ -178,6 +221,10 @@ impl ConditionalEventHandler for Gesture {
             Gesture::Brace(pending) => {
                 let blanks = in_line.filter(|line| !line.is_empty() && is_blank(line))?;
                 replace(pending, context.pos() - blanks.len(), outdented(blanks) + "}")
+            }
+            Gesture::NextGhost(ghosts) => {
+                ghosts.lock().ok()?.as_ref()?.turn();
+                Some(Cmd::Repaint)
             }
             Gesture::Up(recalled) => {
                 let searches = is_prefix(before, context.line(), recalled);

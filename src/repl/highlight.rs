@@ -8,35 +8,80 @@ use super::editor::GUTTER;
 use crate::script::lexer::{Kind, spans};
 use crate::script::registry;
 
-const KEYWORD: &str = "35";
-const TEXT: &str = "32";
-const NUMBER: &str = "33";
-const BINDING: &str = "34";
-const OPTION: &str = "36";
-const DIM: &str = "2";
-const COMMAND: &str = "1;36";
-const BRACKET: &str = "1;4";
+/// The colours of code, chosen for the ground that they stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    /// Without a single escape sequence.
+    None,
+    Dark,
+    Light,
+}
+
+impl Theme {
+    pub fn new(colour: bool, is_light: bool) -> Theme {
+        match (colour, is_light) {
+            (false, _) => Theme::None,
+            (true, false) => Theme::Dark,
+            (true, true) => Theme::Light,
+        }
+    }
+
+    /// Yellow and cyan are hard to read on white: there numbers are red, options violet.
+    fn style(self, part: Part) -> &'static str {
+        match (part, self) {
+            (_, Theme::None) | (Part::Plain, _) => "",
+            (Part::Keyword, _) => "35",
+            (Part::Text, _) => "32",
+            (Part::Number, Theme::Dark) => "33",
+            (Part::Number, Theme::Light) => "31",
+            (Part::Binding, _) => "34",
+            (Part::Option, Theme::Dark) => "36",
+            (Part::Option, Theme::Light) => "3;34",
+            (Part::Comment, _) => "2",
+            (Part::Command, Theme::Dark) => "1;36",
+            (Part::Command, Theme::Light) => "1;34",
+            (Part::Bracket, _) => "1;4",
+        }
+    }
+}
+
+/// What a piece of code is, as far as its colour goes.
+#[derive(Clone, Copy)]
+enum Part {
+    Plain,
+    Keyword,
+    Text,
+    Number,
+    Binding,
+    Option,
+    Comment,
+    Command,
+    Bracket,
+}
 
 /// Code as a lesson shows it before its result: each line behind a bar.
 pub fn highlighted(code: &str, colour: bool) -> String {
     let bar = if colour { "\x1b[2m│\x1b[0m " } else { "│ " };
     let lines = code.replace('\n', &format!("\n{GUTTER}"));
-    let painted = format!("{bar}{}", painted(&lines, None, bar, colour));
+    let painted = format!("{bar}{}", painted(&lines, None, bar, Theme::new(colour, false)));
     painted.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// What is being typed, each gutter drawn as `continuation`.
-pub fn line(line: &str, pos: Option<usize>, continuation: &str, colour: bool) -> String {
-    let gutter = if colour { format!("\x1b[2;32m{continuation}\x1b[0m") } else { continuation.to_owned() };
+pub fn line(line: &str, pos: Option<usize>, continuation: &str, theme: Theme) -> String {
+    let gutter = match theme {
+        Theme::None => continuation.to_owned(),
+        _ => format!("\x1b[2;32m{continuation}\x1b[0m"),
+    };
     let code_start = command_length(line);
     let mut text = String::new();
     if code_start > 0 {
         let name = &line[..code_start];
         let known = commands::find(name.trim_start().trim_start_matches(':')).is_some();
-        paint(&mut text, if known { COMMAND } else { "" }, name, &gutter, colour);
+        paint(&mut text, theme.style(if known { Part::Command } else { Part::Plain }), name, &gutter);
     }
     let pos = pos.and_then(|pos| pos.checked_sub(code_start));
-    text.push_str(&painted(&line[code_start..], pos, &gutter, colour));
+    text.push_str(&painted(&line[code_start..], pos, &gutter, theme));
     text
 }
 
@@ -61,35 +106,35 @@ pub fn candidate(candidate: &str) -> String {
     }
 }
 
-fn painted(code: &str, pos: Option<usize>, gutter: &str, colour: bool) -> String {
+fn painted(code: &str, pos: Option<usize>, gutter: &str, theme: Theme) -> String {
     let spans = spans(code);
     let matched = pos.and_then(|pos| matching(&spans, code, pos));
     let mut text = String::with_capacity(code.len() * 2);
     for (index, (kind, range)) in spans.iter().enumerate() {
         let is_matched = matched.is_some_and(|(one, other)| index == one || index == other);
-        let style = match kind {
-            _ if is_matched => BRACKET,
-            Kind::Comment { .. } => DIM,
-            Kind::Text { .. } => TEXT,
-            Kind::Number => NUMBER,
-            Kind::Keyword => KEYWORD,
-            Kind::Name => name_style(&spans, index, code),
-            Kind::Symbol | Kind::Space => "",
+        let part = match kind {
+            _ if is_matched => Part::Bracket,
+            Kind::Comment { .. } => Part::Comment,
+            Kind::Text { .. } => Part::Text,
+            Kind::Number => Part::Number,
+            Kind::Keyword => Part::Keyword,
+            Kind::Name => name_part(&spans, index, code),
+            Kind::Symbol | Kind::Space => Part::Plain,
         };
-        paint(&mut text, style, &code[range.clone()], gutter, colour);
+        paint(&mut text, theme.style(part), &code[range.clone()], gutter);
     }
     text
 }
 
 /// Bindings where they are called, and the names of options and fields in `#{ … }`.
-fn name_style(spans: &[(Kind, Range<usize>)], index: usize, code: &str) -> &'static str {
+fn name_part(spans: &[(Kind, Range<usize>)], index: usize, code: &str) -> Part {
     let mut after = spans[index + 1..].iter().filter(|(kind, _)| *kind != Kind::Space);
     let mut next = || after.next().map_or("", |(_, range)| &code[range.clone()]);
     match next() {
         // `a::b` is no option.
-        ":" if next() != ":" => OPTION,
-        "(" if registry::names().any(|name| name == &code[spans[index].1.clone()]) => BINDING,
-        _ => "",
+        ":" if next() != ":" => Part::Option,
+        "(" if registry::names().any(|name| name == &code[spans[index].1.clone()]) => Part::Binding,
+        _ => Part::Plain,
     }
 }
 
@@ -118,7 +163,7 @@ fn matching(spans: &[(Kind, Range<usize>)], code: &str, pos: usize) -> Option<(u
 }
 
 /// Writes a piece in a style that ends with each line, so that gutters keep their own.
-fn paint(text: &mut String, style: &str, piece: &str, gutter: &str, colour: bool) {
+fn paint(text: &mut String, style: &str, piece: &str, gutter: &str) {
     for (index, line) in piece.split('\n').enumerate() {
         let mut line = line;
         if index > 0 {
@@ -128,7 +173,7 @@ fn paint(text: &mut String, style: &str, piece: &str, gutter: &str, colour: bool
                 line = rest;
             }
         }
-        match colour && !style.is_empty() && !line.is_empty() {
+        match !style.is_empty() && !line.is_empty() {
             true => text.push_str(&format!("\x1b[{style}m{line}\x1b[0m")),
             false => text.push_str(line),
         }
@@ -142,15 +187,15 @@ mod tests {
     #[test]
     fn without_colour_code_stays_as_it_is() {
         let code = "let t = tokenize(\"a\n\tb\"); // c";
-        assert_eq!(line(code, Some(3), "...> ", false), code.replace('\t', "...> "));
+        assert_eq!(line(code, Some(3), "...> ", Theme::None), code.replace('\t', "...> "));
         assert_eq!(highlighted("let x = 1;\nx", false), "│ let x = 1;\n│ x\n");
     }
 
     #[test]
     fn each_kind_has_its_colour() {
-        let text = line("generate(1, #{ top_k: 2 })", None, "", true);
+        let text = line("generate(1, #{ top_k: 2 })", None, "", Theme::Dark);
         assert!(text.contains("\x1b[34mgenerate\x1b[0m") && text.contains("\x1b[36mtop_k\x1b[0m"), "{text}");
-        assert!(line(":help tokenize", None, "", true).starts_with("\x1b[1;36m:help\x1b[0m"));
+        assert!(line(":help tokenize", None, "", Theme::Dark).starts_with("\x1b[1;36m:help\x1b[0m"));
     }
 
     #[test]

@@ -3,21 +3,35 @@
 use rustyline::Context;
 use rustyline::history::SearchDirection;
 
+use super::ghost::Continuation;
 use crate::script::assist::{Knowledge, open_call};
 
-/// What is shown, and whether Right takes it into the line.
-pub struct Hint {
-    text: String,
-    is_continuation: bool,
+/// What is shown.
+pub enum Hint {
+    /// How an earlier entry went on: Right takes it into the line.
+    Earlier(String),
+    /// How the model would go on: Right takes it too.
+    Ghost(Continuation),
+    /// What the call takes.
+    Signature(String),
 }
 
 impl rustyline::hint::Hint for Hint {
     fn display(&self) -> &str {
-        &self.text
+        match self {
+            Hint::Earlier(text) | Hint::Signature(text) => text,
+            // The editor forgets a hint that shows nothing; this one may still come.
+            Hint::Ghost(continuation) if continuation.text().is_empty() => " ",
+            Hint::Ghost(continuation) => continuation.text(),
+        }
     }
 
     fn completion(&self) -> Option<&str> {
-        self.is_continuation.then_some(&self.text)
+        match self {
+            Hint::Signature(_) => None,
+            Hint::Earlier(text) => Some(text),
+            Hint::Ghost(continuation) => Some(continuation.text()).filter(|text| !text.is_empty()),
+        }
     }
 }
 
@@ -34,7 +48,7 @@ fn continuation(line: &str, context: &Context<'_>) -> Option<Hint> {
     let start = context.history_index().min(last);
     let found = context.history().starts_with(line, start, SearchDirection::Reverse).ok()??;
     let text = found.entry[line.len()..].to_owned();
-    (!text.is_empty()).then_some(Hint { text, is_continuation: true })
+    (!text.is_empty()).then_some(Hint::Earlier(text))
 }
 
 /// The ways to call the function whose bracket is open.
@@ -44,7 +58,7 @@ fn signature(line: &str, knowledge: &Knowledge) -> Option<Hint> {
     // The shortest that still has room for the argument being typed.
     let fits = |signature: &&String| parameters(signature) >= arguments;
     let signature = signatures.iter().find(fits).or(signatures.last())?;
-    Some(Hint { text: format!("   {signature}"), is_continuation: false })
+    Some(Hint::Signature(format!("   {signature}")))
 }
 
 fn parameters(signature: &str) -> usize {

@@ -1,6 +1,7 @@
 //! What was typed: a command, a question, or code; and whether more of it is to come.
 
 use super::commands::{self, Argument};
+use crate::script::assist::Question;
 use crate::script::{Completeness, completeness};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,11 +12,7 @@ pub enum Input<'a> {
         name: &'a str,
         argument: &'a str,
     },
-    /// `name?` or `?name`; with two marks it asks for everything.
-    Question {
-        name: &'a str,
-        deep: bool,
-    },
+    Question(Question<'a>),
     Code(&'a str),
 }
 
@@ -31,16 +28,8 @@ impl<'a> Input<'a> {
             let end = if end == 0 { command.chars().next().map_or(0, char::len_utf8) } else { end };
             return Input::Command { name: &command[..end], argument: command[end..].trim() };
         }
-        question(trimmed).unwrap_or(Input::Code(text))
+        Question::parse(trimmed).map_or(Input::Code(text), Input::Question)
     }
-}
-
-fn question(text: &str) -> Option<Input<'_>> {
-    let name = text.trim_matches('?');
-    let marks = text.len() - name.len();
-    let name = name.trim().trim_end_matches("()");
-    let is_question = marks > 0 && name.chars().all(|c| is_name(c) || c == '.');
-    is_question.then_some(Input::Question { name, deep: marks > 1 })
 }
 
 fn is_name(c: char) -> bool {
@@ -50,7 +39,7 @@ fn is_name(c: char) -> bool {
 /// Whether Enter at the end of this text runs it. A blank line ends what would otherwise go on.
 pub fn is_finished(text: &str) -> bool {
     let code = match Input::parse(text) {
-        Input::Empty | Input::Question { .. } => return true,
+        Input::Empty | Input::Question(_) => return true,
         Input::Code(code) => code,
         Input::Command { name, argument } => match commands::find(name) {
             Some(command) if command.argument == Argument::Code => argument,
@@ -68,9 +57,18 @@ mod tests {
     #[test]
     fn commands_questions_and_code_are_told_apart() {
         assert_eq!(Input::parse(" :model gpt2 "), Input::Command { name: "model", argument: "gpt2" });
-        assert_eq!(Input::parse("next_probs?"), Input::Question { name: "next_probs", deep: false });
-        assert_eq!(Input::parse("?next_probs()"), Input::Question { name: "next_probs", deep: false });
-        assert_eq!(Input::parse("Tokens.ids??"), Input::Question { name: "Tokens.ids", deep: true });
+        assert_eq!(
+            Input::parse("next_probs?"),
+            Input::Question(Question { name: "next_probs", deep: false })
+        );
+        assert_eq!(
+            Input::parse("?next_probs()"),
+            Input::Question(Question { name: "next_probs", deep: false })
+        );
+        assert_eq!(
+            Input::parse("Tokens.ids??"),
+            Input::Question(Question { name: "Tokens.ids", deep: true })
+        );
         assert_eq!(Input::parse("\"why?\""), Input::Code("\"why?\""));
         assert_eq!(Input::parse("  \n"), Input::Empty);
     }

@@ -7,21 +7,22 @@ mod banner;
 mod commands;
 mod completion;
 mod editor;
+mod ghost;
 mod highlight;
 mod hint;
 mod history;
 mod input;
 mod step;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 
 use crate::error::Error;
 use crate::render::Output;
-use crate::script::assist::{self, Knowledge};
+use crate::script::assist::{Knowledge, Question};
 use crate::script::report::Report;
-use crate::script::{Origin, Session, registry};
+use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
 pub use ask::asker;
 use editor::Editor;
@@ -38,6 +39,10 @@ struct Repl {
     cells: Vec<(usize, String)>,
     /// What stands in the next line before anything is typed.
     prepared: String,
+    /// The model that makes ghost text, if it is on.
+    ghost: Option<String>,
+    /// A result that was too long for the screen, for `:more`.
+    long: String,
     /// The exit code, once it is time to leave.
     leaving: Option<u8>,
 }
@@ -60,19 +65,71 @@ impl From<Box<Report>> for Trouble {
     }
 }
 
-/// Runs a script, if one is given, then reads and runs cells until the user leaves. Answers the exit code.
-pub fn run(session: Session, terminal: &Terminal, script: Option<&Path>) -> u8 {
+/// The keys of the line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Keys {
+    #[default]
+    Emacs,
+    Vi,
+}
+
+/// What colours stand on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Background {
+    /// As the terminal says in `COLORFGBG`, else dark.
+    #[default]
+    Auto,
+    Dark,
+    Light,
+}
+
+impl Background {
+    fn is_light(self) -> bool {
+        match self {
+            Background::Light => true,
+            Background::Dark => false,
+            Background::Auto => std::env::var("COLORFGBG").is_ok_and(|colours| {
+                let ground = colours.rsplit(';').next().and_then(|ground| ground.parse::<u8>().ok());
+                matches!(ground, Some(7 | 9..=15))
+            }),
+        }
+    }
+}
+
+/// How somebody likes to type.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Habits {
+    pub keys: Keys,
+    pub background: Background,
+    /// Whether ghost text is on from the start.
+    pub ghost: bool,
+}
+
+/// Runs scripts, if some are given, then reads and runs cells until the user leaves. Answers the exit code.
+pub fn run(session: Session, terminal: &Terminal, habits: &Habits, scripts: &[PathBuf]) -> u8 {
     let (history, warning) = History::open();
     terminal.write(&banner::banner(&session.model_name(), &terminal.style()));
     if let Some(warning) = warning {
         terminal.write(&format!("warning: {warning}\n"));
     }
-    let editor = Editor::new(history, terminal.style().colour);
+    let editor = Editor::new(history, terminal.style().colour, habits);
     let (cells, prepared) = (Vec::new(), String::new());
     session.trust(true);
-    let mut repl = Repl { session, terminal: terminal.clone(), editor, cells, prepared, leaving: None };
-    if let Some(script) = script {
+    let mut repl = Repl {
+        session,
+        terminal: terminal.clone(),
+        editor,
+        cells,
+        prepared,
+        ghost: None,
+        long: String::new(),
+        leaving: None,
+    };
+    for script in scripts {
         repl.settle(|repl| repl.run_script(script));
+    }
+    if habits.ghost {
+        repl.settle(|repl| repl.set_ghost(true));
     }
     loop {
         if let Some(code) = repl.leaving {
@@ -87,7 +144,8 @@ impl Repl {
     fn turn(&mut self) {
         self.terminal.start_line();
         self.editor.learn(Knowledge::of(&self.session), self.terminal.style().width);
-        let prepared = std::mem::take(&mut self.prepared);
+        self.follow_model();
+        let prepared = std::mem::take(&mut self.prepared) + self.terminal.take_typed().trim_end();
         match self.editor.read(self.session.next_cell(), &prepared) {
             Ok(text) => self.enter(&text),
             Err(ReadlineError::Interrupted) => {}
@@ -104,7 +162,7 @@ impl Repl {
         self.settle(|repl| match input {
             Input::Empty => Ok(()),
             Input::Command { name, argument } => commands::run(repl, name, argument),
-            Input::Question { name, deep } => repl.describe(name, deep),
+            Input::Question(question) => repl.answer(&question),
             Input::Code(code) => repl.run_cell(code),
         });
         if let Err(error) = self.editor.remember(text) {
@@ -122,13 +180,32 @@ impl Repl {
         self.terminal.start_line();
     }
 
-    fn describe(&self, name: &str, deep: bool) -> Result<(), Trouble> {
-        let about = match name {
-            "" => Output::Markdown(registry::overview()),
-            name => assist::describe(&self.session, name, deep)?,
-        };
-        self.terminal.show(&about, "");
+    fn answer(&self, question: &Question) -> Result<(), Trouble> {
+        self.terminal.show(&question.answer(&self.session)?, "");
         Ok(())
+    }
+
+    /// Ghost text on or off.
+    fn set_ghost(&mut self, is_on: bool) -> Result<(), Trouble> {
+        self.ghost = match is_on {
+            true => {
+                let model = self.session.model()?;
+                self.editor.show_ghosts(Some(&model))?;
+                Some(self.session.model_name())
+            }
+            false => {
+                self.editor.show_ghosts(None)?;
+                None
+            }
+        };
+        Ok(())
+    }
+
+    /// Ghosts are those of the model that is asked.
+    fn follow_model(&mut self) {
+        if self.ghost.as_ref().is_some_and(|name| *name != self.session.model_name()) {
+            self.settle(|repl| repl.set_ghost(true));
+        }
     }
 
     /// Runs code as the next cell and shows its value.
@@ -140,11 +217,26 @@ impl Repl {
         Ok(())
     }
 
-    fn show_result(&self, number: usize, output: Option<Output>) {
-        if let Some(output) = output {
-            self.terminal.show(&output, &banner::out(number, self.terminal.style().colour));
-            self.terminal.write("\n");
+    fn show_result(&mut self, number: usize, output: Option<Output>) {
+        let Some(output) = output else { return };
+        let style = self.terminal.style();
+        let prefix = banner::out(number, style.colour);
+        let text = match output {
+            // A picture scrolls by, but shows all.
+            Output::Chart(_) => String::new(),
+            _ => output.text(&style),
+        };
+        let room = self.terminal.height().saturating_sub(ROUND_A_RESULT).max(LEAST_SHOWN);
+        let count = text.lines().count();
+        if count <= room {
+            self.terminal.show(&output, &prefix);
+        } else {
+            let shown: Vec<&str> = text.lines().take(room).collect();
+            self.terminal.show(&Output::Text(shown.join("\n")), &prefix);
+            self.terminal.write(&format!("… {} more lines: `:more` shows all {count}\n", count - room));
+            self.long = text;
         }
+        self.terminal.write("\n");
     }
 
     /// Runs the cells of a script as cells of this session. It was not typed here: it reads what it is allowed to.
@@ -196,6 +288,11 @@ impl Repl {
         self.terminal.write(&format!("\ninterrupted{at}; variables are kept\n"));
     }
 }
+
+/// Lines of the screen that are not the result's: its number, what is said of the rest, and the prompt.
+const ROUND_A_RESULT: usize = 4;
+/// However low the screen is, so many lines of a result are shown.
+const LEAST_SHOWN: usize = 20;
 
 /// The name that errors show for a cell.
 fn origin(number: usize) -> Origin {

@@ -10,9 +10,14 @@ impl Session {
         let number = self.next_cell();
         let result = self.eval(code, origin);
         if self.next_cell() == number {
-            self.keep_input(code);
+            self.pass_cell(code);
         }
         result
+    }
+
+    /// A cell that runs no code, and has no result, takes its number.
+    pub fn pass_cell(&mut self, code: &str) {
+        self.keep_input(code);
     }
 
     /// Runs code that is no cell: it sees and changes the same variables, but takes no number and leaves `ans` alone.

@@ -20,7 +20,7 @@ pub const ITEMS: usize = 1 << 20;
 /// Bytes of a file that is read.
 pub const FILE: u64 = 16 << 20;
 /// Bytes that a session's values take, unless asked otherwise.
-pub const MEMORY: usize = 4 << 30;
+pub const MEMORY: usize = 4_000_000_000;
 
 /// Holds an engine to the limits, and stops it when its session is interrupted.
 pub fn set(engine: &mut Engine, state: &Rc<State>) {

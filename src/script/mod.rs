@@ -161,7 +161,9 @@ impl Session {
         let mut functions = program.clone();
         functions.clear_statements();
         self.functions = functions;
+        self.state.interrupt.begin(&format!("{}:{}", origin.name, origin.line));
         let value = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &program);
+        self.state.interrupt.end(0);
         value.map_err(|error| Box::new(self.report(*error, origin)))
     }
 

@@ -64,6 +64,12 @@ impl State {
     }
 
     pub fn emit(&self, event: Event) {
+        // Whoever presses Ctrl-C twice wants to know.
+        match &event {
+            Event::Started { what, .. } => self.interrupt.begin(what),
+            Event::Finished => self.interrupt.end(1),
+            _ => {}
+        }
         (self.sink.borrow_mut())(event);
     }
 

@@ -54,6 +54,7 @@ pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
     command.current_dir(folder).stdin(Stdio::null()).env_remove("NO_COLOR").env_remove("TOKENSCOPE_MODEL");
     command.env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", folder.join("cache"));
+    command.env("XDG_CONFIG_HOME", folder.join("config"));
     command
 }
 

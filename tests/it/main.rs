@@ -1,5 +1,6 @@
 //! What tokenscope promises, one module a subject.
 
+mod causes;
 mod check;
 mod checkpoints;
 mod generate;
@@ -10,8 +11,11 @@ mod kernel;
 mod lessons;
 mod mirror;
 mod parity;
+mod reference;
 mod repl;
 mod safety;
+mod screen;
 mod scripts;
+mod settings;
 mod structure;
 mod tokens;

@@ -9,25 +9,24 @@ use rexpect::session::{Options, PtySession, spawn_with_options};
 /// Machines may be busy: what comes late is not missing.
 const PATIENCE: u64 = 60_000;
 
-const CTRL_C: char = 'c';
+pub const CTRL_C: char = 'c';
 const CTRL_D: char = 'd';
 
 /// A REPL with its own home, and the number of the cell that its prompt asks for.
 pub struct Repl {
-    terminal: PtySession,
-    home: tempfile::TempDir,
+    pub terminal: PtySession,
+    pub home: tempfile::TempDir,
     /// Without cursor movement.
     is_dumb: bool,
 }
 
 impl Repl {
-    fn start() -> Repl {
+    pub fn start() -> Repl {
         Repl::start_with(tempfile::tempdir().unwrap(), |_| {})
     }
 
     pub fn start_with(home: tempfile::TempDir, set_up: impl FnOnce(&mut Command)) -> Repl {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
-        let history = home.path().join("history");
         command
             .current_dir(home.path())
             .env_remove("NO_COLOR")
@@ -36,20 +35,26 @@ impl Repl {
             .env("HOME", home.path())
             .env("XDG_DATA_HOME", home.path())
             .env("XDG_CONFIG_HOME", home.path())
-            .env("HF_HOME", home.path().join("hub"))
-            .env("TOKENSCOPE_HISTORY", history);
+            .env("HF_HOME", home.path().join("hub"));
         set_up(&mut command);
-        let is_dumb =
-            command.get_envs().any(|(name, value)| name == "TERM" && value == Some("dumb".as_ref()));
-        let options = Options::new().timeout_ms(Some(PATIENCE)).strip_ansi_escape_codes(false);
-        let terminal = spawn_with_options(command, options).unwrap();
-        let mut repl = Repl { terminal, home, is_dumb };
+        let mut repl = Repl::of(command, home);
         repl.prompt(1);
         repl
     }
 
+    /// What this command starts, before its first prompt.
+    pub fn of(mut command: Command, home: tempfile::TempDir) -> Repl {
+        let history = home.path().join("history");
+        command.env("TOKENSCOPE_HISTORY", history).env_remove("TOKENSCOPE_MODEL");
+        let is_dumb =
+            command.get_envs().any(|(name, value)| name == "TERM" && value == Some("dumb".as_ref()));
+        let options = Options::new().timeout_ms(Some(PATIENCE)).strip_ansi_escape_codes(false);
+        let terminal = spawn_with_options(command, options).unwrap();
+        Repl { terminal, home, is_dumb }
+    }
+
     /// Without colour: what is drawn is what is there.
-    fn plain() -> Repl {
+    pub fn plain() -> Repl {
         Repl::start_with(tempfile::tempdir().unwrap(), |command| {
             command.env("NO_COLOR", "1");
         })
@@ -68,7 +73,7 @@ impl Repl {
         self.terminal.exp_string(text).unwrap_or_else(|error| panic!("no `{text}`: {error}"))
     }
 
-    fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.terminal.send(keys).unwrap();
         self.terminal.flush().unwrap();
     }
@@ -78,7 +83,7 @@ impl Repl {
         self.keys(&format!("{line}\r"));
     }
 
-    fn control(&mut self, key: char) {
+    pub fn control(&mut self, key: char) {
         self.terminal.send_control(key).unwrap();
         self.terminal.flush().unwrap();
     }

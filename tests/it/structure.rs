@@ -36,10 +36,14 @@ const HOMES: &[(&str, &[&str])] = &[
     ("candle_transformers", &["model", "generate"]),
     ("clap", &["cli", "repl", "terminal"]),
     ("ctrlc", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
+    ("toml", &["cli"]),
+    ("rustix", &["terminal"]),
     ("cap", &["memory"]),
     ("hmac", &["kernel"]),
     ("sha2", &["kernel"]),
-    ("base64", &["kernel", "export"]),
+    ("base64", &["kernel", "export", "terminal"]),
     ("indicatif", &["terminal"]),
 ];
 

@@ -15,6 +15,7 @@ mod scatter;
 mod scene;
 mod shaded;
 mod signed;
+mod sixel;
 mod terminal;
 mod terminal_grids;
 mod tree;
@@ -71,6 +72,25 @@ impl Chart {
     /// As [`Chart::png`].
     pub fn svg(&self) -> Result<String> {
         self.scene()?.svg()
+    }
+
+    /// The sequence by which many terminals draw a picture, `scale` pixels for each logical one, or as near to that as
+    /// a picture can be.
+    ///
+    /// # Errors
+    /// As [`Chart::png`].
+    pub fn sixel(&self, scale: f64) -> Result<String> {
+        let scale = scale.clamp(Scene::LEAST_SCALE, Scene::MOST_SCALE);
+        Ok(sixel::sixel(&self.scene()?.pixels(scale)?))
+    }
+
+    /// Its width and height in logical pixels.
+    ///
+    /// # Errors
+    /// As [`Chart::png`].
+    pub fn size(&self) -> Result<(f64, f64)> {
+        let Scene { width, height, .. } = self.scene()?;
+        Ok((width, height))
     }
 
     /// The same chart in block characters.

@@ -34,6 +34,14 @@ pub struct Scene {
     pub items: Vec<Item>,
 }
 
+/// Rows from the top, three bytes for each pixel.
+#[derive(Debug)]
+pub struct Pixels {
+    pub width: u32,
+    pub height: u32,
+    pub rgb: Vec<u8>,
+}
+
 #[derive(Debug)]
 pub enum Item {
     Rectangle {
@@ -79,31 +87,37 @@ pub enum Anchor {
 }
 
 impl Scene {
-    const LEAST_SCALE: f64 = 0.5;
-    const MOST_SCALE: f64 = 8.0;
+    pub const LEAST_SCALE: f64 = 0.5;
+    pub const MOST_SCALE: f64 = 8.0;
 
     pub fn png(&self, scale: f64) -> Result<Vec<u8>> {
+        let Pixels { width, height, rgb } = self.pixels(scale)?;
+        encode(width, height, &rgb).map_err(drawing_error)
+    }
+
+    /// The picture, `scale` pixels for each logical one.
+    pub fn pixels(&self, scale: f64) -> Result<Pixels> {
         let (least, most) = (Self::LEAST_SCALE, Self::MOST_SCALE);
         if !(least..=most).contains(&scale) {
             return Err(Error::ChartScale { scale, least, most });
         }
-        let (width, height) = self.pixels(scale);
-        let mut pixels = vec![0; width as usize * height as usize * 3];
-        let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
+        let (width, height) = self.size(scale);
+        let mut rgb = vec![0; width as usize * height as usize * 3];
+        let area = BitMapBackend::with_buffer(&mut rgb, (width, height)).into_drawing_area();
         self.draw(&area, scale)?;
         drop(area);
-        encode(width, height, &pixels).map_err(drawing_error)
+        Ok(Pixels { width, height, rgb })
     }
 
     pub fn svg(&self) -> Result<String> {
         let mut svg = String::new();
-        let area = SVGBackend::with_string(&mut svg, self.pixels(1.0)).into_drawing_area();
+        let area = SVGBackend::with_string(&mut svg, self.size(1.0)).into_drawing_area();
         self.draw(&area, 1.0)?;
         drop(area);
         Ok(svg)
     }
 
-    fn pixels(&self, scale: f64) -> (u32, u32) {
+    fn size(&self, scale: f64) -> (u32, u32) {
         ((self.width * scale).round() as u32, (self.height * scale).round() as u32)
     }
 

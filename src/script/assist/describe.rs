@@ -7,6 +7,34 @@ use crate::render::{Output, TextStyle};
 use crate::script::lexer::Kind;
 use crate::script::{Session, registry};
 
+/// What somebody wants to know who types `name?` or `?name`, with two marks for everything; without a name, what there
+/// is at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    pub name: &'a str,
+    pub deep: bool,
+}
+
+impl<'a> Question<'a> {
+    /// The question that a text asks, if it is none but that.
+    pub fn parse(text: &'a str) -> Option<Question<'a>> {
+        let text = text.trim();
+        let name = text.trim_matches('?');
+        let marks = text.len() - name.len();
+        let name = name.trim().trim_end_matches("()");
+        let is_name = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+        (marks > 0 && name.chars().all(is_name)).then_some(Question { name, deep: marks > 1 })
+    }
+
+    /// Fails if nothing is known about the name.
+    pub fn answer(&self, session: &Session) -> Result<Output> {
+        match self.name {
+            "" => Ok(Output::Markdown(registry::overview())),
+            name => describe(session, name, self.deep),
+        }
+    }
+}
+
 /// Says what a name stands for, in Markdown; `deep` adds all of a value, and the source of a function of the user's.
 /// Fails if nothing is known about it.
 pub fn describe(session: &Session, name: &str, deep: bool) -> Result<Output> {

@@ -7,7 +7,7 @@ mod offers;
 mod paths;
 mod place;
 
-pub use describe::describe;
+pub use describe::{Question, describe};
 pub use knowledge::Knowledge;
 pub use offers::{Offer, OfferKind, matching, models, topics};
 pub use paths::{expand, lessons, paths};

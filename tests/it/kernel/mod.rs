@@ -31,8 +31,12 @@ fn a_cell_prints_shows_and_gives_a_value() {
     assert_eq!(published[1].metadata["image/png"]["width"], 800);
     assert!(published[1].content["data"]["image/svg+xml"].as_str().unwrap().contains("<svg"));
 
-    let (_, published) = client.execute("help(\"next_probs\")");
-    assert!(published[1].content["data"]["text/markdown"].as_str().unwrap().contains("vocabulary"));
+    for code in ["help(\"next_probs\")", "next_probs?"] {
+        let (_, published) = client.execute(code);
+        assert!(published[1].content["data"]["text/markdown"].as_str().unwrap().contains("vocabulary"));
+    }
+    let (reply, _) = client.execute("nothing_like_it?");
+    assert_eq!((&reply.content["status"], &reply.content["execution_count"]), (&json!("error"), &json!(5)));
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! What a terminal shows beyond text: pictures, ghosts, long results; and how fast it stops.
+
+use std::time::{Duration, Instant};
+
+use crate::repl::{CTRL_C, Repl};
+
+/// A REPL in colour that knows a protocol for pictures, or none.
+fn with_graphics(protocol: &str) -> Repl {
+    Repl::start_with(tempfile::tempdir().unwrap(), |command| {
+        command.env("TOKENSCOPE_GRAPHICS", protocol);
+    })
+}
+
+#[test]
+fn a_chart_is_a_picture_where_the_terminal_draws_those() {
+    for (protocol, begin) in
+        [("kitty", "\x1b_Ga=T,f=100"), ("iterm", "\x1b]1337;File=inline=1"), ("sixel", "\x1bP0;1;0q")]
+    {
+        let mut repl = with_graphics(protocol);
+        repl.line("chart(next_probs(\"Once upon a time\"), 3)");
+        repl.expect(begin);
+        repl.expect("chart saved as ./chart-1.png");
+        repl.prompt(2);
+        repl.line(":plots inline");
+        repl.expect("charts: inline");
+        repl.prompt(2);
+        repl.line("chart(next_probs(\"Once upon a time\"), 3)");
+        let shown = repl.prompt(3);
+        assert!(shown.contains(begin) && !shown.contains("chart saved"), "{protocol}");
+        assert!(
+            repl.home.path().join("chart-1.png").exists() && !repl.home.path().join("chart-2.png").exists()
+        );
+        repl.leave(":q\r");
+    }
+}
+
+#[test]
+fn a_terminal_that_is_asked_answers_or_gets_blocks() {
+    // One that answers that it draws sixels, in pieces, while somebody types.
+    let mut repl = Repl::start();
+    repl.line("chart(next_probs(\"Once upon a time\"), 3)");
+    repl.expect("\x1b_Gi=31");
+    repl.expect("\x1b[c");
+    repl.keys("1 + \x1b[?62;");
+    repl.keys("4;22c");
+    repl.expect("\x1bP0;1;0q");
+    repl.prompt(2);
+    // What was typed meanwhile is in the line, the answer is not.
+    repl.line("1");
+    repl.expect("Out[2]:");
+    repl.expect("2\r\n");
+    repl.prompt(3);
+    repl.leave(":q\r");
+
+    // One that says nothing.
+    let mut repl = Repl::start();
+    repl.line("chart(next_probs(\"Once upon a time\"), 3)");
+    repl.expect("█");
+    repl.expect("chart saved as");
+    repl.prompt(2);
+    repl.leave(":q\r");
+}
+
+#[test]
+fn charts_go_where_they_are_sent() {
+    let mut repl = Repl::start_with(tempfile::tempdir().unwrap(), |command| {
+        command.env("NO_COLOR", "1").args(["--plots", "file", "--plot-dir", "pictures"]);
+    });
+    repl.line("chart(next_probs(\"Once upon a time\"), 3)");
+    repl.expect("Out[1]: chart saved as pictures/chart-1.png");
+    repl.prompt(2);
+    repl.line(":plots none");
+    repl.expect("charts: none");
+    repl.prompt(2);
+    repl.line("chart(next_probs(\"Once upon a time\"), 3)");
+    repl.expect("Out[2]: Chart “");
+    repl.prompt(3);
+    repl.line(":plots everywhere");
+    repl.expect("takes one of `inline`, `file`, `both`, `none`, not `everywhere`");
+    repl.prompt(3);
+    assert!(!repl.home.path().join("pictures/chart-2.png").exists());
+    repl.leave(":q\r");
+}
+
+#[test]
+fn a_text_that_is_typed_has_a_ghost() {
+    let mut repl = Repl::start();
+    repl.line(":ghost on");
+    repl.expect("ghost text: on, by pocket");
+    repl.prompt(1);
+    repl.keys("let x = \"Once upon a");
+    // Grey, behind what was typed.
+    let ghost = repl.expect("\x1b[90m time");
+    assert!(ghost.contains("Once upon a"), "{ghost}");
+    // Right takes it.
+    repl.keys("\x1b[C\";");
+    repl.line("");
+    repl.prompt(2);
+    repl.line("x.starts_with(\"Once upon a time\")");
+    repl.expect("true");
+    repl.prompt(3);
+    repl.line(":ghost off");
+    repl.expect("ghost text: off");
+    repl.prompt(3);
+    repl.leave(":q\r");
+}
+
+#[test]
+fn a_long_result_is_cut_and_shown_on_demand() {
+    let mut repl = Repl::start_with(tempfile::tempdir().unwrap(), |command| {
+        command.env("NO_COLOR", "1").env("PAGER", "cat");
+    });
+    repl.line("let rows = []; for n in 0..90 { rows.push(#{ n: n }); } table(rows)");
+    let shown = repl.expect("`:more` shows all");
+    assert!(!shown.contains(" 89 "), "{shown}");
+    repl.prompt(2);
+    repl.line(":more");
+    repl.expect(" 89 ");
+    repl.prompt(2);
+    repl.leave(":q\r");
+}
+
+#[test]
+fn the_folder_and_the_width_are_the_users() {
+    let mut repl = Repl::plain();
+    std::fs::create_dir(repl.home.path().join("deep")).unwrap();
+    repl.line(":cd de\t");
+    repl.expect("/deep");
+    repl.prompt(1);
+    repl.line("save([1], \"numbers.json\");");
+    repl.prompt(2);
+    assert!(repl.home.path().join("deep/numbers.json").exists());
+    repl.line(":cd nowhere");
+    repl.expect("error: cannot go to `nowhere`");
+    repl.prompt(2);
+    repl.line(":width 30");
+    repl.expect("30 columns");
+    repl.prompt(2);
+    repl.line("next_probs(\"Once upon a time\")");
+    let shown = repl.prompt(3);
+    let table = shown.lines().filter(|line| line.starts_with(['╭', '│', '╰']));
+    assert!(table.clone().count() > 3 && table.clone().all(|line| line.chars().count() <= 31), "{shown}");
+    repl.line(":width 3");
+    repl.expect("takes `auto` or a number from 20 to 1000, not `3`");
+    repl.prompt(3);
+    repl.leave(":q\r");
+}
+
+#[test]
+fn vi_keys_are_there_for_those_who_have_them_in_their_fingers() {
+    let mut repl = Repl::start_with(tempfile::tempdir().unwrap(), |command| {
+        command.env("NO_COLOR", "1").args(["--keys", "vi"]);
+    });
+    // Escape, back to the start, and another digit.
+    repl.keys("1 + 1");
+    repl.expect("1 + 1");
+    repl.keys("\x1b0r4");
+    repl.expect("4 + 1");
+    repl.line("");
+    repl.expect("Out[1]: 5");
+    repl.prompt(2);
+    repl.leave(":q\r");
+}
+
+/// From Ctrl-C to the next prompt. Machines may be busy: the bound that a person would notice is measured by
+/// `scripts/measure_interrupt.py`; here it is enough that nothing runs to its end.
+#[test]
+fn whatever_runs_is_stopped() {
+    const LONG: Duration = Duration::from_secs(30);
+    let mut repl = Repl::plain();
+    let long = "let text = \"\"; for n in 0..150 { text += \"Once upon a time there was a king. \"; }";
+    repl.line(&format!("{long} print(\"ready\");"));
+    repl.expect("ready");
+    repl.prompt(2);
+    let mut number = 2;
+    for code in [
+        "print(\"go\"); loop {}",
+        "print(\"go\"); sleep(600)",
+        "print(\"go\"); loop { generate(\"Once\", #{ max_new_tokens: 200 }); }",
+        "print(\"go\"); loop { perplexity(text); }",
+        "let probs = next_probs(\"a\"); print(\"go\"); loop { json(chart(probs, 40)); }",
+    ] {
+        repl.line(code);
+        repl.expect("go\r\n");
+        let pressed = Instant::now();
+        repl.control(CTRL_C);
+        number += 1;
+        repl.prompt(number);
+        assert!(pressed.elapsed() < LONG, "{code}: {:?}", pressed.elapsed());
+    }
+    repl.line("text.len() > 5000");
+    repl.expect("true");
+    repl.prompt(number + 1);
+    repl.leave(":q\r");
+}
