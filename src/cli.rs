@@ -203,8 +203,11 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
         }
         KernelCommand::Install(at) => {
             // Without a choice the kernel's own environment decides when it starts.
-            let model = (common.model != DEFAULT_MODEL).then_some(common.model.as_str());
-            let folder = install::install(&at.place(), &at.name, model)?;
+            let model = Some(&common.model).filter(|model| *model != DEFAULT_MODEL);
+            // A notebook may lie elsewhere, and a wrong name is better told now.
+            let model = model.map(|model| Hub::from_env()?.lasting_name(model)).transpose();
+            let model = model.map_err(Failure::Usage)?;
+            let folder = install::install(&at.place(), &at.name, model.as_deref())?;
             terminal.write(&format!("installed the kernel `{}` in {}\n", at.name, folder.display()));
         }
         KernelCommand::Uninstall(at) => {

@@ -80,13 +80,8 @@ impl Distribution {
 
     /// How unsure the distribution is, in bits: 0 if one token is certain, log2 of the vocabulary if all are equal.
     pub fn entropy(&self) -> f64 {
-        // The surprisal of a token is what its logit lacks: no logarithm for each of them.
-        let total = self.log_total();
-        let nats = |(p, logit): (&f32, &f32)| {
-            if *p > 0.0 { f64::from(*p) * (total - f64::from(*logit)) } else { 0.0 }
-        };
-        let sum: f64 = self.probabilities.iter().zip(&*self.logits).map(nats).sum();
-        (sum / std::f64::consts::LN_2).max(0.0)
+        let bits = |p: &f32| if *p > 0.0 { -f64::from(*p) * f64::from(*p).log2() } else { 0.0 };
+        self.probabilities.iter().map(bits).sum::<f64>().max(0.0)
     }
 
     /// KL(self ‖ other) in bits, by the same ids: what it costs to expect `other` where this one is true. Infinite if

@@ -233,6 +233,9 @@ pub enum Error {
     #[error("`{name}` cannot be a kernel's name")]
     BadKernelName { name: String },
 
+    #[error("the kernel `{name}` in `{}` is another program's", folder.display())]
+    ForeignKernel { name: String, folder: PathBuf },
+
     #[error("there is no kernel `{name}` in `{}`", folder.display())]
     NoSuchKernel { name: String, folder: PathBuf },
 

@@ -45,9 +45,9 @@ pub fn report(
     let sections = vec![
         section(
             "Tokens",
-            "What the model reads is not letters or words but these pieces, each with its number. `·` is a space, \
-             `↵` the end of a line.",
-            [Output::Table(tokenization::table(tokens))],
+            "What the model reads is not letters or words but these pieces, each with its number. The shades only tell \
+             one from the next; in the table `·` is a space, `↵` the end of a line.",
+            [Output::ShadedText(tokenization::pieces(tokens)), Output::Table(tokenization::table(tokens))],
         ),
         section(
             "Next tokens",

@@ -1,5 +1,6 @@
 //! How does a text split into tokens?
 
+use crate::render::shaded::{Piece, ShadedText};
 use crate::render::{Cell, Column, Table, label};
 use crate::tokenizer::Tokens;
 
@@ -12,4 +13,19 @@ pub fn table(tokens: &Tokens) -> Table {
     let characters = tokens.text().chars().count();
     let note = format!("{} tokens, {characters} characters; · is a space, ↵ a new line", tokens.len());
     Table::new(columns).rows(tokens.ids().iter().zip(tokens.pieces()).enumerate().map(row)).note(note)
+}
+
+/// The text itself, in two shades that tell one token from the next.
+pub fn pieces(tokens: &Tokens) -> ShadedText {
+    let piece = |(position, (id, piece)): (usize, (&u32, Vec<u8>))| Piece {
+        label: label(&piece),
+        value: Some(if position % 2 == 0 { 0.15 } else { 0.4 }),
+        detail: format!("position {position}, id {id}"),
+    };
+    ShadedText {
+        title: format!("{} tokens", tokens.len()),
+        unit: String::new(),
+        most: 1.0,
+        pieces: tokens.ids().iter().zip(tokens.pieces()).enumerate().map(piece).collect(),
+    }
 }

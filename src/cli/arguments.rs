@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::kernel::install::Place;
+use crate::kernel::install::{self, Place};
 use crate::repl::{Background, Keys};
 use crate::script::{Allowed, Settings, limits};
 use crate::terminal::{Colour, Look, Plots, WIDTHS};
@@ -206,7 +206,7 @@ pub struct KernelPlace {
     #[arg(long)]
     sys_prefix: bool,
     /// What Jupyter calls the kernel
-    #[arg(long, value_name = "NAME", default_value = "tokenscope")]
+    #[arg(long, value_name = "NAME", default_value = install::NAME)]
     pub name: String,
 }
 

@@ -154,6 +154,7 @@ impl Error {
                 "run it where somebody can type: the REPL, `tokenscope run` in a terminal, or a notebook".into()
             }
             Error::BadKernelName { .. } => "use letters, digits, `.`, `_` and `-`".into(),
+            Error::ForeignKernel { .. } => "choose another name with `--name NAME`".into(),
             Error::NoSuchKernel { .. } => "`jupyter kernelspec list` shows which there are, and where".into(),
             Error::NoEnvironment => {
                 "activate one, or say where with `--prefix DIR`; `--user` installs for you alone".into()

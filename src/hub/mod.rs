@@ -93,6 +93,20 @@ impl Hub {
         }
     }
 
+    /// A model's name as it holds in every working folder: a folder's is its whole path. Nothing is fetched.
+    ///
+    /// # Errors
+    /// If no model can have that name, or there is no such folder.
+    pub fn lasting_name(&self, name: &str) -> Result<String> {
+        match known::parse(name, self.settings.home.as_deref())? {
+            Name::BuiltIn(_) | Name::Repository(_) => Ok(name.to_owned()),
+            Name::Folder(path) => {
+                let path = path.canonicalize().map_err(Error::io("open", &path))?;
+                Ok(path.display().to_string())
+            }
+        }
+    }
+
     /// The known models, then every other GPT-2 in the cache. Nothing is fetched.
     pub fn list(&self) -> Result<Vec<ListedModel>> {
         list::list(&self.settings.cache)

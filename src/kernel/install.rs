@@ -20,22 +20,39 @@ pub enum Place {
     Environment,
 }
 
-/// Writes the kernelspec, and returns its folder. A kernel of that name that was there is replaced.
+/// What follows the program in the command that starts a kernel.
+const RUN: [&str; 4] = ["kernel", "run", "--connection-file", "{connection_file}"];
+
+/// The usual name, which needs not be said to users.
+pub const NAME: &str = "tokenscope";
+
+/// Writes the kernelspec, and returns its folder. A kernel of ours of that name that was there is replaced.
 ///
 /// # Errors
-/// When the name cannot be a kernel's, no environment is active, or the folder cannot be written.
+/// When the name cannot be a kernel's or is another program's, no environment is active, or the folder cannot be
+/// written.
 pub fn install(place: &Place, name: &str, model: Option<&str>) -> Result<PathBuf> {
     let folder = folder(place, name)?;
+    if folder.join("kernel.json").is_file() {
+        check_ours(&folder, name)?;
+    }
     let program = std::env::current_exe().map_err(Error::io("find", "tokenscope"))?;
-    let mut arguments =
-        vec![program.display().to_string(), "kernel".into(), "run".into(), "--connection-file".into()];
-    arguments.push("{connection_file}".to_owned());
+    let mut arguments = vec![program.display().to_string()];
+    arguments.extend(RUN.map(str::to_owned));
     if let Some(model) = model {
         arguments.extend(["--model".to_owned(), model.to_owned()]);
     }
+    // A folder's own name says enough.
+    let model = model.map(|model| {
+        Path::new(model)
+            .file_name()
+            .filter(|_| Path::new(model).is_dir())
+            .map_or(model.into(), |folder| folder.to_string_lossy())
+    });
     let title = match model {
         Some(model) => format!("tokenscope ({model})"),
-        None => "tokenscope".to_owned(),
+        None if name == NAME => "tokenscope".to_owned(),
+        None => format!("tokenscope ({name})"),
     };
     let spec = json!({
         "argv": arguments,
@@ -57,14 +74,28 @@ pub fn install(place: &Place, name: &str, model: Option<&str>) -> Result<PathBuf
 /// Removes the kernelspec, and returns the folder that it was in.
 ///
 /// # Errors
-/// When there is none of that name, or the folder cannot be removed.
+/// When there is none of that name, or it is another program's, or the folder cannot be removed.
 pub fn uninstall(place: &Place, name: &str) -> Result<PathBuf> {
     let folder = folder(place, name)?;
     if !folder.join("kernel.json").is_file() {
         return Err(Error::NoSuchKernel { name: name.to_owned(), folder });
     }
+    check_ours(&folder, name)?;
     std::fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder))?;
     Ok(folder)
+}
+
+/// Fails unless the kernel in a folder is started as ours is.
+fn check_ours(folder: &Path, name: &str) -> Result<()> {
+    let path = folder.join("kernel.json");
+    let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+    let spec: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let is_ours = (1..).zip(RUN).all(|(at, word)| spec["argv"][at] == word);
+    if is_ours {
+        Ok(())
+    } else {
+        Err(Error::ForeignKernel { name: name.to_owned(), folder: folder.to_owned() })
+    }
 }
 
 fn folder(place: &Place, name: &str) -> Result<PathBuf> {
@@ -115,6 +146,20 @@ mod tests {
         assert_eq!(uninstall(&place, "scope").unwrap(), folder);
         assert!(!folder.exists());
         assert!(matches!(uninstall(&place, "scope"), Err(Error::NoSuchKernel { .. })));
+    }
+
+    #[test]
+    fn another_programs_kernel_is_left_alone() {
+        let prefix = tempfile::tempdir().unwrap();
+        let place = Place::Prefix(prefix.path().to_owned());
+        let theirs = prefix.path().join("share/jupyter/kernels/python3");
+        std::fs::create_dir_all(&theirs).unwrap();
+        for spec in ["{\"argv\": [\"python\", \"-m\", \"ipykernel\"]}", "not JSON"] {
+            std::fs::write(theirs.join("kernel.json"), spec).unwrap();
+            assert!(matches!(install(&place, "python3", None), Err(Error::ForeignKernel { .. })));
+            assert!(matches!(uninstall(&place, "python3"), Err(Error::ForeignKernel { .. })));
+            assert_eq!(std::fs::read_to_string(theirs.join("kernel.json")).unwrap(), spec);
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::text::{BOLD, DIM, TextStyle};
 #[derive(Debug, Clone, PartialEq)]
 pub struct ShadedText {
     pub title: String,
-    /// What the shades measure: `surprisal in bits`.
+    /// What the shades measure: `surprisal in bits`. Empty where they only tell neighbours apart: then there is no
+    /// legend, and no value is written.
     pub unit: String,
     /// The value that gets the full shade; 0 gets none.
     pub most: f64,
@@ -70,6 +71,13 @@ impl ShadedText {
     /// For a terminal: on backgrounds where there is colour, else each piece above its value.
     pub fn text(&self, style: &TextStyle) -> String {
         let title = style.paint(BOLD, &self.title);
+        if self.unit.is_empty() {
+            let labels: Vec<&str> = self.pieces.iter().map(|piece| piece.label.as_str()).collect();
+            return match style.colour {
+                true => format!("{title}\n{}", self.on_backgrounds(style.width)),
+                false => format!("{title}\n{}", labels.join(" ")),
+            };
+        }
         match style.colour {
             true => format!("{title}\n{}\n{}", self.on_backgrounds(style.width), self.swatches(style)),
             false => format!("{title}\n{}\n{}", self.above_values(style.width), self.unit),
@@ -152,7 +160,11 @@ impl ShadedText {
             }
         }
         let swatch = |value: f64| span(&format!(" {} ", self.value(value)), PAPER.at(self.share(value)), "");
-        html += "</div>\n<div style=\"white-space:pre\">";
+        html += "</div>\n";
+        if self.unit.is_empty() {
+            return html;
+        }
+        html += "<div style=\"white-space:pre\">";
         let swatches: String = self.steps().map(swatch).collect();
         format!("{html}{swatches} {}</div>", escape(&self.unit))
     }
@@ -200,6 +212,14 @@ mod tests {
     fn with_colour_the_text_is_itself() {
         let text = shaded().text(&TextStyle::coloured(40));
         assert!(text.contains("m cat\u{1b}[0m") && text.contains("\u{1b}[48;2;"));
+    }
+
+    #[test]
+    fn shades_that_measure_nothing_have_no_legend() {
+        let plain = ShadedText { unit: String::new(), ..shaded() };
+        assert_eq!(plain.text(&TextStyle::plain(40)), "Surprisal\nThe ·cat ↵ a");
+        assert_eq!(plain.html().matches("<div").count(), 2);
+        assert_eq!(shaded().html().matches("<div").count(), 3);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl PairedBars {
         let line = |(side, name): (usize, &String)| {
             let baseline = 69.0 + 21.0 * side as f64;
             let measure = |text: &str| Face::Sans.width(text, NAME_SIZE);
-            let name = shortened(&one_line(name), Keep::End, WIDTH - 2.0 * MARGIN - 22.0, measure);
+            let name = shortened(&one_line(name), Keep::Ends, WIDTH - 2.0 * MARGIN - 22.0, measure);
             let swatch = Item::Rectangle {
                 left: MARGIN,
                 top: baseline - 10.5,

@@ -37,6 +37,9 @@ impl ShadedText {
             }
         }
         top += LINE + 14.0;
+        if self.unit.is_empty() {
+            return Ok(Scene { width: WIDTH, height: top + 4.0, items });
+        }
         items.extend(self.legend(top));
         Ok(Scene { width: WIDTH, height: top + 58.0, items })
     }

@@ -73,7 +73,10 @@ impl HeatMap {
             number(high, decimals)
         );
         lines.push(format!("{ends}  {}", self.unit));
-        if self.columns != self.rows {
+        let is_numbered = self.columns.iter().enumerate().all(|(index, column)| *column == index.to_string());
+        if is_numbered {
+            lines.push(format!("columns: {}", self.column_name));
+        } else if self.columns != self.rows {
             let name = |(index, column): (usize, &String)| format!("{index} {}", short(column, 20));
             let names: Vec<String> = self.columns.iter().take(shown).enumerate().map(name).collect();
             lines.push(format!("{}: {}", self.column_name, names.join(", ")));

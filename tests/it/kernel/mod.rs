@@ -5,11 +5,15 @@ mod strangers;
 
 use std::io::Write;
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 
 use client::{Client, Message, connect, connect_as, read};
 use serde_json::json;
 use tokenscope::kernel::zmtp::{self, Received};
+
+use crate::helpers::fixture;
+use crate::mirror::{Fault, Mirror};
 
 fn kinds(messages: &[Message]) -> Vec<&str> {
     messages.iter().map(|message| message.kind.as_str()).collect()
@@ -272,4 +276,40 @@ fn a_client_that_takes_no_input_is_not_asked() {
     client.stdin.shutdown(std::net::Shutdown::Both).unwrap();
     let reply = read(&mut client.shell);
     assert!(reply.content["evalue"].as_str().unwrap().contains("gone"), "{reply:?}");
+}
+
+#[test]
+fn a_download_shows_as_one_bar_that_fills() {
+    let mirror = Mirror::start();
+    let files = ["config.json", "tokenizer.json", "model.safetensors"];
+    let bytes = |file: &str| std::fs::read(fixture("default").join(file)).unwrap();
+    let files: Vec<(&str, Vec<u8>)> = files.into_iter().map(|file| (file, bytes(file))).collect();
+    mirror.publish("me/tiny", &"0".repeat(40), &files);
+    // Slow enough to be shown: what takes less than a second is not.
+    mirror.break_file("model.safetensors", Fault::Slow);
+    let cache = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    command.env("HF_ENDPOINT", &mirror.endpoint).env("HF_HUB_CACHE", cache.path());
+    command.env_remove("HF_HUB_OFFLINE").env_remove("HF_TOKEN");
+    let mut client = Client::start_by(command);
+    let id = client.send("execute_request", json!({ "code": "load(\"me/tiny\")" }));
+    let mut bars = Vec::new();
+    while bars.len() < 3 {
+        let message = client.published();
+        match message.kind.as_str() {
+            "display_data" | "update_display_data" => bars.push(message),
+            kind => assert!(["status", "execute_input"].contains(&kind), "{message:?}"),
+        }
+    }
+    client.ask_control("interrupt_request", json!({}));
+    assert_eq!(read(&mut client.shell).content["ename"], "Interrupted");
+    bars.extend(client.until_idle(&id).into_iter().filter(|message| message.kind == "update_display_data"));
+    assert_eq!(bars[0].kind, "display_data");
+    assert!(bars[1..].iter().all(|bar| bar.kind == "update_display_data"));
+    assert!(bars.iter().all(|bar| bar.content["transient"] == bars[0].content["transient"]));
+    let done = |bar: &Message| {
+        let html = bar.content["data"]["text/html"].as_str().unwrap();
+        html.split('"').nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    assert!(done(&bars[0]) < done(&bars[2]), "{bars:?}");
 }
