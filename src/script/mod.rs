@@ -163,7 +163,7 @@ impl Session {
         self.functions = functions;
         self.state.interrupt.begin(&format!("{}:{}", origin.name, origin.line));
         let value = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &program);
-        self.state.interrupt.end(0);
+        self.state.interrupt.end_all();
         value.map_err(|error| Box::new(self.report(*error, origin)))
     }
 

@@ -36,6 +36,12 @@ impl Repl {
             .env("XDG_DATA_HOME", home.path())
             .env("XDG_CONFIG_HOME", home.path())
             .env("HF_HOME", home.path().join("hub"));
+        // What says which terminal this is: none that anybody knows.
+        for name in
+            ["TMUX", "TERM_PROGRAM", "KITTY_WINDOW_ID", "LC_TERMINAL", "COLORFGBG", "TOKENSCOPE_GRAPHICS"]
+        {
+            command.env_remove(name);
+        }
         set_up(&mut command);
         let mut repl = Repl::of(command, home);
         repl.prompt(1);
