@@ -273,3 +273,21 @@ fn check(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     terminal.show(&Output::Table(comparison.table()), "");
     Ok(comparison.verdict()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_request_to_stop_is_told_what_runs() {
+        let told = |running: &[&str]| {
+            still_running(&running.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            told(&["[2]:1", "generating"]),
+            "\nstill stopping: generating, in [2]:1, has not come back\n"
+        );
+        assert_eq!(told(&["[2]:1"]), "\nstill stopping: a call in [2]:1 has not come back\n");
+        assert_eq!(told(&[]), "");
+    }
+}

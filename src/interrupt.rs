@@ -39,10 +39,17 @@ impl Interrupt {
         }
     }
 
-    /// What began last has ended; at the depth of 0, all has.
-    pub fn end(&self, depth: usize) {
+    /// What began last has ended.
+    pub fn end(&self) {
         if let Ok(mut running) = self.0.running.lock() {
-            running.truncate(depth);
+            running.pop();
+        }
+    }
+
+    /// Nothing runs any more, however it ended.
+    pub fn end_all(&self) {
+        if let Ok(mut running) = self.0.running.lock() {
+            running.clear();
         }
     }
 
@@ -70,9 +77,9 @@ mod tests {
         handle.request();
         assert!(interrupt.is_requested() && interrupt.check().is_err() && !other.is_requested());
         assert_eq!(interrupt.running(), ["[1]", "generating"]);
-        interrupt.end(1);
+        interrupt.end();
         assert_eq!(handle.running(), ["[1]"]);
-        interrupt.end(0);
+        interrupt.end_all();
         interrupt.clear();
         assert!(handle.running().is_empty() && handle.check().is_ok());
     }

@@ -67,7 +67,7 @@ impl State {
         // Whoever presses Ctrl-C twice wants to know.
         match &event {
             Event::Started { what, .. } => self.interrupt.begin(what),
-            Event::Finished => self.interrupt.end(1),
+            Event::Finished => self.interrupt.end(),
             _ => {}
         }
         (self.sink.borrow_mut())(event);
