@@ -1,6 +1,5 @@
 //! One row of logits → the probability of every token.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -80,13 +79,9 @@ impl Distribution {
 
     /// The `n` likeliest tokens with their probabilities, likeliest first; tokens of probability 0 are left out.
     pub fn top(&self, n: usize) -> Vec<(u32, f32)> {
-        let by_rank = |a: &u32, b: &u32| {
-            let (x, y) = (self.logits[*a as usize], self.logits[*b as usize]);
-            y.total_cmp(&x).then(a.cmp(b))
-        };
-        let possible = (0..self.len() as u32).filter(|id| self.probabilities[*id as usize] > 0.0);
-        let ids = if n <= FEW { best_of(possible, n, by_rank) } else { sorted(possible, n, by_rank) };
-        ids.into_iter().map(|id| (id, self.probabilities[id as usize])).collect()
+        let ids = highest(&self.logits, n).into_iter();
+        let best = ids.map(|id| (id, self.probabilities[id as usize]));
+        best.filter(|(_, p)| *p > 0.0).collect()
     }
 
     /// How unsure the distribution is, in bits: 0 if one token is certain, log2 of the vocabulary if all are equal.
@@ -125,31 +120,40 @@ impl Distribution {
 }
 
 /// Up to so many, keeping a short list is faster than partitioning all.
-const FEW: usize = 32;
+const FEW: usize = 256;
 
-/// The first `n` in an order, in one pass.
-fn best_of(ids: impl Iterator<Item = u32>, n: usize, order: impl Fn(&u32, &u32) -> Ordering) -> Vec<u32> {
-    let mut best: Vec<u32> = Vec::with_capacity(n + 1);
-    for id in ids {
-        if best.len() == n && best.last().is_none_or(|last| order(&id, last).is_gt()) {
-            continue;
-        }
-        let place = best.partition_point(|other| order(other, &id).is_lt());
-        best.insert(place, id);
-        best.truncate(n);
+/// The ids of the `n` highest values, the highest first and equal ones by their id; none of -∞.
+pub fn highest(values: &[f32], n: usize) -> Vec<u32> {
+    if n <= FEW {
+        return best_of(values, n);
     }
-    best
-}
-
-/// The same for many.
-fn sorted(ids: impl Iterator<Item = u32>, n: usize, order: impl Fn(&u32, &u32) -> Ordering) -> Vec<u32> {
-    let mut ids: Vec<u32> = ids.collect();
+    let order = |a: &u32, b: &u32| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b));
+    let mut ids: Vec<u32> =
+        (0..values.len() as u32).filter(|id| values[*id as usize] > f32::NEG_INFINITY).collect();
     if n < ids.len() {
-        ids.select_nth_unstable_by(n - 1, &order);
+        ids.select_nth_unstable_by(n - 1, order);
+        ids.truncate(n);
     }
-    ids.truncate(n);
     ids.sort_unstable_by(order);
     ids
+}
+
+/// The same in one pass, for few.
+fn best_of(values: &[f32], n: usize) -> Vec<u32> {
+    let mut best: Vec<u32> = Vec::with_capacity(n + 1);
+    let mut least = f32::NEG_INFINITY;
+    for (id, &value) in values.iter().enumerate() {
+        // An equal one comes after those that are there: their ids are lower.
+        if value > least {
+            let place = best.partition_point(|other| values[*other as usize] >= value);
+            best.insert(place, id as u32);
+            best.truncate(n);
+            if best.len() == n {
+                least = best.last().map_or(f32::INFINITY, |last| values[*last as usize]);
+            }
+        }
+    }
+    best
 }
 
 #[cfg(test)]

@@ -178,6 +178,17 @@ impl Terminal {
         }
     }
 
+    /// Columns and rows.
+    pub fn size(&self) -> (usize, usize) {
+        size()
+    }
+
+    /// Whether somebody sits there whose keys come one by one and whose cursor goes where it is told.
+    pub fn moves_cursor(&self) -> bool {
+        let is_dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
+        std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !is_dumb
+    }
+
     /// Takes unfinished work off the screen.
     pub fn finish_progress(&self) {
         if let Some(progress) = self.0.borrow_mut().progress.take() {

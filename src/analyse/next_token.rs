@@ -7,7 +7,7 @@ use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::model::hook::Hook;
 use crate::render::label::{Keep, one_line, shortened};
-use crate::render::number::percent;
+use crate::render::number::{percent, shortest};
 use crate::render::{BarChart, Cell, Chart, Column, Table, label};
 use crate::tokenizer::{Tokenizer, Tokens};
 
@@ -61,6 +61,11 @@ impl NextToken {
         }
     }
 
+    /// How many tokens have any probability.
+    pub fn possible(&self) -> usize {
+        self.distribution.probabilities().iter().filter(|p| **p > 0.0).count()
+    }
+
     /// What changed it, for a title: "after top_k 5".
     fn changed(&self) -> Option<String> {
         (!self.rules.is_empty()).then(|| format!("after {}", self.rules.join(", ")))
@@ -104,10 +109,13 @@ impl NextToken {
     pub fn table(&self, n: usize) -> Table {
         let candidates = self.candidates(n);
         let shown: f32 = candidates.iter().map(|candidate| candidate.p).sum();
-        let rest = self.distribution.len() - candidates.len();
-        let others = match rest {
-            0 => String::new(),
-            _ => format!("the other {rest} tokens: {}; ", percent((1.0 - f64::from(shown)).max(0.0))),
+        let (all, possible) = (self.distribution.len(), self.possible());
+        let rest = percent((1.0 - f64::from(shown)).max(0.0));
+        let others = match possible - candidates.len() {
+            0 if possible == all => String::new(),
+            0 => format!("none of the other {} tokens can come; ", all - possible),
+            others if possible == all => format!("the other {others} tokens: {rest}; "),
+            others => format!("the other {others} tokens that can come: {rest}; "),
         };
         let note = format!("{others}entropy {:.2} bits", self.distribution.entropy());
         let table = table(&candidates).note(note);
@@ -138,7 +146,7 @@ pub fn table(candidates: &[Candidate]) -> Table {
     let columns = [Column::right("id"), Column::left("token"), Column::right("p"), Column::left("")];
     let largest = candidates.iter().map(|candidate| candidate.p).fold(f32::MIN_POSITIVE, f32::max);
     let row = |candidate: &Candidate| {
-        let (p, share) = (f64::from(candidate.p), f64::from(candidate.p / largest));
+        let (p, share) = (shortest(candidate.p), f64::from(candidate.p / largest));
         [
             Cell::Integer(candidate.id.into()),
             Cell::Text(label(&candidate.piece)),

@@ -6,7 +6,8 @@ use super::next_token::end_of;
 use crate::generate::{CHOICES, Generation, Step};
 use crate::render::label::{Keep, one_line, shortened};
 use crate::render::number::{percent, shortest};
-use crate::render::{BarChart, Cell, Chart, Column, Shaded, Table, label};
+use crate::render::shaded::{Piece, ShadedText};
+use crate::render::{BarChart, Cell, Chart, Column, Table, label};
 
 /// What each step read, and the likeliest tokens to follow it: Input | Choice 1 … 5.
 pub fn choices(generation: &Generation) -> Table {
@@ -48,8 +49,8 @@ pub fn table(generation: &Generation) -> Table {
             Cell::from(index + 1),
             Cell::from(step.id),
             Cell::Text(label(&tokenizer.piece(step.id))),
-            Cell::Probability(f64::from(step.p)),
-            Cell::Probability(f64::from(step.processed)),
+            Cell::Probability(shortest(step.p)),
+            Cell::Probability(shortest(step.processed)),
             Cell::from(step.rank),
         ]
     };
@@ -70,18 +71,25 @@ pub fn chart(generation: &Generation) -> Chart {
     Chart::Bars(BarChart { axis: "raw probability".into(), ..chart })
 }
 
-/// The text with each token on a background that says how likely it was.
-pub fn shaded(generation: &Generation) -> Shaded {
+/// The text, each new token shaded by how unlikely it was: by its surprisal, -log2 of its raw probability.
+pub fn shaded(generation: &Generation) -> ShadedText {
     let tokenizer = generation.tokens.tokenizer();
-    let mut pieces = vec![(generation.prompt.text(), None)];
-    // A character that two tokens share is whole only together with the later one.
-    let mut whole = crate::generate::stream::WholeCharacters::default();
-    for step in &generation.steps {
-        pieces.push((whole.push(&tokenizer.piece(step.id)), Some(f64::from(step.p))));
-    }
-    pieces.push((whole.finish(), None));
-    pieces.retain(|(text, _)| !text.is_empty());
-    Shaded { pieces }
+    let given = |id: &u32| {
+        let label = label(&tokenizer.piece(*id));
+        Piece { detail: format!("{label}: given"), label, value: None }
+    };
+    let chosen = |step: &Step| {
+        let label = label(&tokenizer.piece(step.id));
+        let [raw, processed] = [step.p, step.processed].map(|p| percent(f64::from(p)));
+        Piece {
+            detail: format!("{label}: raw p {raw}, processed p {processed}, rank {}", step.rank),
+            label,
+            value: Some(-f64::from(step.p).log2()),
+        }
+    };
+    let pieces = generation.prompt.ids().iter().map(given).chain(generation.steps.iter().map(chosen));
+    let title = format!("How likely was each of the {} tokens?", generation.steps.len());
+    ShadedText::of_surprisal(title, pieces.collect())
 }
 
 /// Every step in full precision.

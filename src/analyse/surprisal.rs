@@ -169,7 +169,6 @@ impl Surprisal {
 
     /// The text itself, each token shaded by its surprisal.
     pub fn shaded(&self) -> ShadedText {
-        let largest = self.predicted().map(|prediction| prediction.bits).fold(0.0, f64::max);
         let piece = |(label, prediction): (String, Option<&Prediction>)| Piece {
             detail: match prediction {
                 None => format!("{label}: not predicted"),
@@ -184,16 +183,11 @@ impl Surprisal {
             label,
             value: prediction.map(|prediction| prediction.bits),
         };
-        ShadedText {
-            title: match &self.cut {
-                Some(cut) => format!("Surprisal of {} tokens after {cut}", self.tokens.len()),
-                None => format!("Surprisal of {} tokens", self.tokens.len()),
-            },
-            unit: "surprisal in bits".to_owned(),
-            // Common texts share a scale, so that two of them can be compared.
-            most: largest.max(16.0),
-            pieces: self.rows().map(piece).collect(),
-        }
+        let title = match &self.cut {
+            Some(cut) => format!("Surprisal of {} tokens after {cut}", self.tokens.len()),
+            None => format!("Surprisal of {} tokens", self.tokens.len()),
+        };
+        ShadedText::of_surprisal(title, self.rows().map(piece).collect())
     }
 
     pub fn chart(&self) -> Chart {

@@ -4,8 +4,8 @@ use super::next_token::{NextToken, end_of};
 use crate::distribution::Distribution;
 use crate::error::Result;
 use crate::generate::processors::{Processor, Seen};
-use crate::render::number::percent;
-use crate::render::{BarChart, Cell, Chart, Column, Table, label};
+use crate::render::number::{grouped, percent};
+use crate::render::{BarChart, BarColumn, BarColumns, Cell, Chart, Column, Table, label};
 
 /// A distribution after each of its rules; the first is the raw one.
 #[derive(Clone)]
@@ -64,23 +64,41 @@ impl XRay {
         Table::new(columns).rows(self.stages.iter().map(row)).note(note)
     }
 
-    /// The likeliest raw tokens, and what each is worth after the last rule, side by side.
+    /// A column of bars for each stage: the tokens that are among the `n` likeliest at any of them, most raw
+    /// probability first.
     pub fn chart(&self, n: usize) -> Chart {
-        let (Some(first), Some(last)) = (self.stages.first(), self.stages.last()) else {
-            return Chart::Bars(BarChart::new("No rules"));
+        let Some(first) = self.stages.first() else { return Chart::Bars(BarChart::new("No rules")) };
+        let best = |id: u32| {
+            let at = |stage: &Stage| stage.next.distribution.probabilities()[id as usize];
+            self.stages.iter().map(at).fold(0.0, f32::max)
         };
-        let rules: Vec<&str> = self.stages[1..].iter().map(|stage| stage.rule.as_str()).collect();
-        let chart = BarChart::new(format!("Before and after {}", rules.join(", ")));
-        let chart = match self.text.is_empty() {
-            true => chart,
-            false => chart.subtitle(format!("after “{}”; the second bar is processed", end_of(&self.text))),
+        let mut ids: Vec<u32> =
+            self.stages.iter().flat_map(|stage| stage.next.distribution.top(n)).map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.sort_by(|a, b| best(*b).total_cmp(&best(*a)));
+        ids.truncate(n);
+        let raw = |id: &u32| first.next.distribution.probabilities()[*id as usize];
+        ids.sort_by(|a, b| raw(b).total_cmp(&raw(a)));
+        let column = |(index, stage): (usize, &Stage)| {
+            let p = |id: &u32| f64::from(stage.next.distribution.probabilities()[*id as usize]);
+            let kept = match stage.kept {
+                1 => "1 token".to_owned(),
+                kept => format!("{} tokens", grouped(kept)),
+            };
+            let (name, notes) = match index {
+                0 => ("raw".to_owned(), vec![kept]),
+                _ => (stage.rule.clone(), vec!["processed".to_owned(), kept]),
+            };
+            let values = ids.iter().map(p).map(|p| (p > 0.0).then_some(p)).collect();
+            BarColumn { name, notes, highlighted: index > 0, values }
         };
-        let bars = |chart: BarChart, candidate: super::next_token::Candidate| {
-            let name = label(&candidate.piece);
-            let after = last.next.distribution.probabilities()[candidate.id as usize];
-            let chart = chart.bar(format!("{name} raw"), f64::from(candidate.p));
-            chart.highlighted_bar(format!("{name} processed"), f64::from(after))
+        let chart = BarColumns {
+            title: "What each rule leaves".to_owned(),
+            subtitle: (!self.text.is_empty()).then(|| format!("after “{}”", end_of(&self.text))),
+            labels: ids.iter().map(|id| label(&first.next.piece(*id))).collect(),
+            columns: self.stages.iter().enumerate().map(column).collect(),
         };
-        Chart::Bars(first.next.candidates(n).into_iter().fold(chart, bars))
+        chart.into()
     }
 }

@@ -165,6 +165,9 @@ pub trait Options: Default {
     /// All of them, in the order in which they are documented.
     fn fields() -> Vec<Field>;
 
+    /// The names of those that were given.
+    fn given(&self) -> Vec<&'static str>;
+
     /// Sets one. Fails on a name that is none, or a value out of bounds.
     fn set(&mut self, name: &str, value: &Value) -> Result<()>;
 }
@@ -197,6 +200,14 @@ macro_rules! options {
                 }),*];
                 $(fields.extend(<$group>::fields());)*
                 fields
+            }
+
+            fn given(&self) -> Vec<&'static str> {
+                let names = [$(self.$field.as_ref().map(|_| stringify!($field))),*];
+                #[allow(unused_mut)]
+                let mut given: Vec<&'static str> = names.into_iter().flatten().collect();
+                $(given.extend(self.$included.given());)*
+                given
             }
 
             fn set(&mut self, name: &str, value: &$crate::generate::options::Value) -> $crate::error::Result<()> {

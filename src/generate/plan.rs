@@ -39,7 +39,7 @@ impl Plan {
         let text = Text { tokenizer, prompt: prompt.len(), length, ends: &ends };
         let mut processors = options.rules.processors(&text)?;
         processors.extend(options.sampling.processors(model.config().vocab_size)?);
-        let beams = options.beams.check(options.sampling.is_given())?;
+        let beams = options.beams.check(&options.sampling)?;
         let rules = Rules::new(processors, unconditional(model, prompt, options)?);
         let stop = options.stop_texts()?;
         Ok(Plan { length, rules, beams, stop, tokenizer: tokenizer.clone(), ends })

@@ -4,12 +4,13 @@
 //! nothing is normalised after them, and a finished text is ranked by its score over its length to a power.
 
 use super::options::Bound::{Any, AtLeast};
-use super::options::{Setting, Value, options};
+use super::options::{Options, Setting, Value, options};
 use super::plan::Plan;
+use super::processors::SamplingOptions;
 use super::processors::context::log_softmax;
 use super::tree::Tree;
 use super::{Generation, Step, Stopped};
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, highest};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Context;
@@ -62,7 +63,7 @@ pub struct Beams {
 
 impl BeamOptions {
     /// None if one text is written. Fails on options that contradict each other.
-    pub fn check(&self, is_sampling: bool) -> Result<Option<Beams>> {
+    pub fn check(&self, sampling: &SamplingOptions) -> Result<Option<Beams>> {
         let needs = |name| Err(Error::OptionNeedsOther { name, other: "num_beams" });
         let count = self.num_beams.unwrap_or(1);
         let returned = self.num_return_sequences.unwrap_or(1);
@@ -74,9 +75,9 @@ impl BeamOptions {
                 _ => Ok(None),
             };
         }
-        if is_sampling {
+        if let Some(other) = sampling.given().first() {
             let reason = "beam search draws no tokens";
-            return Err(Error::OptionsClash { name: "num_beams", other: "sampling options", reason });
+            return Err(Error::OptionsClash { name: "num_beams", other, reason });
         }
         if returned > count {
             return Err(Error::OptionOutOfRange {
@@ -237,17 +238,6 @@ fn candidates(
     Ok((rows, all))
 }
 
-/// The ids of the `n` highest values; none that is excluded.
-fn highest(values: &[f32], n: usize) -> Vec<u32> {
-    let by_value = |a: &u32, b: &u32| values[*b as usize].total_cmp(&values[*a as usize]).then(a.cmp(b));
-    let mut ids: Vec<u32> = (0..values.len() as u32).filter(|id| values[*id as usize].is_finite()).collect();
-    if n < ids.len() {
-        ids.select_nth_unstable_by(n, by_value);
-        ids.truncate(n);
-    }
-    ids
-}
-
 fn extended(
     beam: &Beam,
     candidate: &Candidate,
@@ -264,16 +254,36 @@ fn extended(
     Ok(Beam { ids, steps, score: candidate.score, branch, stopped })
 }
 
-/// Gives each beam what its parent has read; the last child takes it over, the others copy it.
+/// Gives each beam what its parent has read. The first child takes it over; the others take what a beam that ended
+/// leaves behind, which shares most of their text, or a copy.
 fn with_contexts(open: Vec<(usize, Beam)>, parents: Vec<(Beam, Context)>) -> Vec<(Beam, Context)> {
     let mut contexts: Vec<Option<Context>> = parents.into_iter().map(|(_, context)| Some(context)).collect();
-    let mut running = Vec::new();
-    let parents: Vec<usize> = open.iter().map(|(parent, _)| *parent).collect();
-    for (index, (parent, beam)) in open.into_iter().enumerate() {
-        let is_last = !parents[index + 1..].contains(&parent);
-        let context =
-            if is_last { contexts[parent].take() } else { contexts[parent].as_ref().map(Context::fork) };
-        running.push((beam, context.expect("only the last child takes its parent's context")));
+    let has_child = |parent: usize| open.iter().any(|(other, _)| *other == parent);
+    let mut spare: Vec<Context> = (0..contexts.len())
+        .filter(|parent| !has_child(*parent))
+        .filter_map(|parent| contexts[parent].take())
+        .collect();
+    let mut running: Vec<(Beam, Context)> = Vec::new();
+    let mut taken_by: Vec<Option<usize>> = vec![None; contexts.len()];
+    for (parent, beam) in open {
+        let context = match (contexts[parent].take(), taken_by[parent]) {
+            (Some(context), _) => {
+                taken_by[parent] = Some(running.len());
+                context
+            }
+            (None, Some(brother)) => {
+                let read = &running[brother].1;
+                match spare.pop() {
+                    Some(mut context) => {
+                        context.follow(read);
+                        context
+                    }
+                    None => read.fork(),
+                }
+            }
+            (None, None) => unreachable!("the first child takes its parent's context"),
+        };
+        running.push((beam, context));
     }
     running
 }

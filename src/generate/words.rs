@@ -1,5 +1,7 @@
 //! Tokens in options: given as text or as ids, and cut into ids once a tokenizer is there.
 
+use std::fmt;
+
 use super::options::{Setting, Value};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
@@ -31,19 +33,31 @@ impl Word {
     /// The ids that it stands for: at least one, and each within the vocabulary.
     pub fn ids(&self, name: &'static str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
         let size = tokenizer.vocabulary_size();
+        let refused = |value: String, bound| Error::OptionOutOfRange { name, value, bound };
         let ids = match self {
             Word::Text(text) => tokenizer.tokenize(text).ids().to_vec(),
             Word::Ids(ids) => {
-                let id = |id: &i64| u32::try_from(*id).ok().filter(|id| (*id as usize) < size);
-                let known = |value: &i64| id(value).ok_or(Error::IdOutsideVocabulary { id: *value, size });
+                let known = |value: &i64| {
+                    let id = u32::try_from(*value).ok().filter(|id| (*id as usize) < size);
+                    let bound = format!("an id of the vocabulary, at least 0 and at most {}", size - 1);
+                    id.ok_or_else(|| refused(value.to_string(), bound))
+                };
                 ids.iter().map(known).collect::<Result<_>>()?
             }
         };
-        if ids.is_empty() {
-            let bound = "at least one token long".to_owned();
-            return Err(Error::OptionOutOfRange { name, value: "\"\"".to_owned(), bound });
+        match ids.is_empty() {
+            true => Err(refused(self.to_string(), "at least one token long".to_owned())),
+            false => Ok(ids),
         }
-        Ok(ids)
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Word::Text(text) => write!(f, "{text:?}"),
+            Word::Ids(ids) => write!(f, "{ids:?}"),
+        }
     }
 }
 
@@ -55,14 +69,12 @@ impl Words {
 
 impl Singles {
     pub fn ids(&self, name: &'static str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-        let single = |word: &Word| match (word.ids(name, tokenizer)?.as_slice(), word) {
-            ([id], _) => Ok(*id),
-            (ids, Word::Text(text)) => Err(Error::NotOneToken { text: text.clone(), tokens: ids.len() }),
-            (ids, Word::Ids(_)) => Err(Error::OptionOutOfRange {
-                name,
-                value: format!("{ids:?}"),
-                bound: "a list of single ids".to_owned(),
-            }),
+        let single = |word: &Word| match word.ids(name, tokenizer)?.as_slice() {
+            [id] => Ok(*id),
+            ids => {
+                let bound = format!("one token, and this is {}", ids.len());
+                Err(Error::OptionOutOfRange { name, value: word.to_string(), bound })
+            }
         };
         self.0.iter().map(single).collect()
     }

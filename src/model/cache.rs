@@ -49,6 +49,14 @@ impl Cache {
         Cache { layers: self.layers.iter().map(|layer| layer.fork(self.len)).collect(), len: self.len }
     }
 
+    /// Takes over the positions that another cache of the same model has beyond its own.
+    pub fn follow(&mut self, other: &Cache) {
+        for (layer, other_layer) in self.layers.iter_mut().zip(&other.layers) {
+            layer.copy(other_layer, self.len..other.len);
+        }
+        self.len = other.len;
+    }
+
     /// Counts positions as read, once every layer has them.
     pub(super) fn advance(&mut self, positions: usize) {
         self.len += positions;
@@ -62,15 +70,20 @@ impl Cache {
 impl LayerCache {
     fn fork(&self, len: usize) -> LayerCache {
         let LayerCache { heads, size, .. } = *self;
-        let copy = |from: &[f32]| {
-            let mut to = vec![0.0; from.len()];
-            let head = from.len() / heads;
+        let empty = || vec![0.0; self.keys.len()];
+        let mut copy = LayerCache { keys: empty(), values: empty(), heads, size };
+        copy.copy(self, 0..len);
+        copy
+    }
+
+    fn copy(&mut self, other: &LayerCache, positions: std::ops::Range<usize>) {
+        let head = self.keys.len() / self.heads;
+        let range = positions.start * self.size..positions.end * self.size;
+        for (from, to) in [(&other.keys, &mut self.keys), (&other.values, &mut self.values)] {
             for (from, to) in from.chunks_exact(head).zip(to.chunks_exact_mut(head)) {
-                to[..len * size].copy_from_slice(&from[..len * size]);
+                to[range.clone()].copy_from_slice(&from[range.clone()]);
             }
-            to
-        };
-        LayerCache { keys: copy(&self.keys), values: copy(&self.values), heads, size }
+        }
     }
 
     /// Takes the keys and values out of `qkv` [new positions, 3 · width] as positions `past ..`, and gives each

@@ -54,6 +54,15 @@ impl Context {
         Context { model: model.clone(), ids: ids.clone(), cache: cache.fork(), last: last.clone() }
     }
 
+    /// Becomes as another context of the same model is. Only what both do not share is copied.
+    pub fn follow(&mut self, other: &Context) {
+        let shared = self.ids.iter().zip(&other.ids).take_while(|(a, b)| a == b).count();
+        self.cache.truncate(shared);
+        self.cache.follow(&other.cache);
+        self.ids.clone_from(&other.ids);
+        self.last.clone_from(&other.last);
+    }
+
     /// How many positions are in the cache.
     pub fn len(&self) -> usize {
         self.ids.len()

@@ -12,15 +12,17 @@ pub mod label;
 pub mod number;
 pub mod page;
 mod prose;
-pub mod shade;
 pub mod shaded;
 pub mod table;
 pub mod text;
 
-pub use chart::{Bar, BarChart, Chart, HeatMap, PairedBars, Panels, Scatter, SignedBars, TreeChart, Twig};
+pub use blocks::blocks;
+pub use chart::{
+    Bar, BarChart, BarColumn, BarColumns, Chart, HeatMap, PairedBars, Panels, Scatter, SignedBars, TreeChart,
+    Twig,
+};
 pub use label::label;
 pub use page::Page;
-pub use shade::Shaded;
 pub use shaded::ShadedText;
 pub use table::{Align, Cell, Column, Table};
 pub use text::TextStyle;
@@ -40,8 +42,6 @@ pub enum Output {
     /// Prose in Markdown.
     Markdown(String),
     Table(Table),
-    /// Text whose pieces have backgrounds.
-    Shaded(Shaded),
     Chart(Chart),
     /// A text whose pieces are shaded by a value.
     ShadedText(ShadedText),
@@ -57,7 +57,6 @@ impl Output {
             Output::Text(text) | Output::Stream(text) => text.clone(),
             Output::Markdown(source) => text::markdown(source, style),
             Output::Table(table) => table.text(style),
-            Output::Shaded(shaded) => shaded.text(style),
             Output::Chart(chart) => chart.text(style),
             Output::ShadedText(shaded) => shaded.text(style),
             Output::Page(page) => page.text(style),
@@ -69,7 +68,6 @@ impl Output {
     pub fn html(&self) -> Option<String> {
         match self {
             Output::Table(table) => Some(table.html()),
-            Output::Shaded(shaded) => Some(shaded.html()),
             Output::Markdown(source) => Some(html::markdown(source)),
             Output::ShadedText(shaded) => Some(shaded.html()),
             Output::Page(page) => Some(page.body()),
@@ -82,12 +80,8 @@ impl Output {
         match self {
             Output::Table(table) => Some(table.markdown()),
             Output::Markdown(source) => Some(source.clone()),
-            Output::Shaded(shaded) => Some(shaded.html()),
-            Output::Text(_)
-            | Output::Stream(_)
-            | Output::Chart(_)
-            | Output::ShadedText(_)
-            | Output::Page(_) => None,
+            Output::ShadedText(shaded) => Some(shaded.html()),
+            Output::Text(_) | Output::Stream(_) | Output::Chart(_) | Output::Page(_) => None,
         }
     }
 

@@ -53,6 +53,15 @@ pub fn number(value: f64, decimals: usize) -> String {
     }
 }
 
+/// A count with its thousands apart: `50,257`.
+pub fn grouped(count: usize) -> String {
+    let digits = count.to_string();
+    let first = digits.len() % 3;
+    let groups = std::iter::once(&digits[..first]).filter(|group| !group.is_empty());
+    let rest = (first..digits.len()).step_by(3).map(|at| &digits[at..at + 3]);
+    groups.chain(rest).collect::<Vec<_>>().join(",")
+}
+
 /// The shortest decimal that is this `f32`, instead of the sixteen digits of its neighbour in `f64`.
 pub fn shortest(value: f32) -> f64 {
     value.to_string().parse().unwrap_or(f64::NAN)
@@ -84,6 +93,14 @@ mod tests {
     fn a_column_of_percents_is_aligned_on_the_point() {
         assert_eq!(percents(&[0.5, 0.000_012]), ["50.00   %", "0.0012 %"]);
         assert_eq!(percents(&[0.5, 0.25]), ["50.00 %", "25.00 %"]);
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(
+            [0, 12, 123, 1234, 50_257, 1_000_000].map(grouped),
+            ["0", "12", "123", "1,234", "50,257", "1,000,000"]
+        );
     }
 
     #[test]

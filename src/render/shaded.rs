@@ -40,7 +40,16 @@ impl Piece {
     }
 }
 
+/// Common texts share a scale, so that two of them can be compared.
+const COMMON_BITS: f64 = 16.0;
+
 impl ShadedText {
+    /// A text whose pieces have their surprisal in bits for a value.
+    pub fn of_surprisal(title: String, pieces: Vec<Piece>) -> ShadedText {
+        let largest = pieces.iter().filter_map(|piece| piece.value).fold(COMMON_BITS, f64::max);
+        ShadedText { title, unit: "surprisal in bits".to_owned(), most: largest, pieces }
+    }
+
     pub(super) fn share(&self, value: f64) -> f64 {
         if self.most > 0.0 { value / self.most } else { 0.0 }
     }

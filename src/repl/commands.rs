@@ -1,6 +1,6 @@
 //! The `:commands`: one row each. Help, completion and suggestions come from here.
 
-use super::{Repl, Trouble, actions};
+use super::{Repl, Trouble, actions, step};
 use crate::error::Error;
 use crate::terminal::Plots;
 
@@ -71,6 +71,7 @@ commands! {
     ["reset"] None, "forgets variables, functions and results", actions::reset;
     ["time"] Code, "runs code and says how long it took", actions::time;
     ["timeit"] Code, "runs code many times: median time and spread", actions::time_repeatedly;
+    ["step"] Code optional, "goes on with a text by hand, token by token; `_` if no text is given", step::step;
     ["run"] Script, "runs a script in this session", actions::run_script;
     ["load"] Script, "puts a script into the line, to change and run it", actions::load;
     ["edit" "e"] None, "changes the last cell in your $EDITOR", actions::edit;

@@ -12,6 +12,7 @@ mod highlight;
 mod hint;
 mod history;
 mod input;
+mod step;
 
 use std::path::{Path, PathBuf};
 

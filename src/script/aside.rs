@@ -17,9 +17,7 @@ impl Session {
 
     /// A cell that runs no code, and has no result, takes its number.
     pub fn pass_cell(&mut self, code: &str) {
-        self.inputs.push(code.to_owned().into());
-        self.results.push(rhai::Dynamic::UNIT);
-        self.define_results();
+        self.keep_input(code);
     }
 
     /// Runs code that is no cell: it sees and changes the same variables, but takes no number and leaves `ans` alone.

@@ -22,12 +22,15 @@ use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, Engine, Scope};
 
+use crate::analyse::next_token::NextToken;
+use crate::analyse::stepper::Stepper;
 use crate::error::Result;
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::model::precision::Precision;
 use crate::render::Output;
+use crate::tokenizer::Tokens;
 pub use completeness::{Completeness, completeness};
 pub use files::Allowed;
 use report::{Known, Report, Sources};
@@ -140,15 +143,9 @@ impl Session {
         self.state.begin();
         self.sources.add(origin, code);
         let ast = self.compile(code, origin)?;
-        self.inputs.push(code.to_owned().into());
-        self.results.push(Dynamic::UNIT);
-        self.define_results();
+        self.keep_input(code);
         let value = self.run(&ast, origin)?;
-        if !value.is_unit() {
-            *self.results.last_mut().expect("a result was just added") = value.clone();
-            self.define_results();
-            self.scope.set_value("ans", value.clone());
-        }
+        self.keep_result(&value);
         Ok(shown(code, &value))
     }
 
@@ -171,6 +168,44 @@ impl Session {
         let value = self.engine.eval_ast_with_scope::<Dynamic>(&mut self.scope, &program);
         self.state.interrupt.end_all();
         value.map_err(|error| Box::new(self.report(*error, origin)))
+    }
+
+    /// A text to be continued by hand: a stepper as it is, or a new one after a text, `Tokens` or a generation.
+    pub fn stepper(&self, value: Dynamic) -> Result<Stepper> {
+        self.state.begin();
+        if let Some(stepper) = value.read_lock::<Stepper>() {
+            return Ok(stepper.clone());
+        }
+        let text = bindings::convert::tokens(&self.state, value, "step")?;
+        Stepper::new(text, Default::default(), |tokens| self.state.next(tokens))
+    }
+
+    /// What follows a text.
+    pub fn next(&self, tokens: &Tokens) -> Result<NextToken> {
+        self.state.begin();
+        self.state.next(tokens)
+    }
+
+    /// Keeps what came of something that is no code as the result of a cell. Returns it as it is to be shown.
+    pub fn keep(&mut self, input: &str, value: Dynamic) -> Option<Output> {
+        self.keep_input(input);
+        self.keep_result(&value);
+        show::output(&value)
+    }
+
+    /// A new cell, without a result so far.
+    fn keep_input(&mut self, input: &str) {
+        self.inputs.push(input.to_owned().into());
+        self.results.push(Dynamic::UNIT);
+        self.define_results();
+    }
+
+    fn keep_result(&mut self, value: &Dynamic) {
+        if !value.is_unit() {
+            *self.results.last_mut().expect("a result was just added") = value.clone();
+            self.define_results();
+            self.scope.set_value("ans", value.clone());
+        }
     }
 
     /// The number of the next cell.

@@ -8,6 +8,7 @@ use super::findings;
 use super::state::State;
 use crate::analyse::next_token::{self, Candidate, NextToken};
 use crate::analyse::samples::Samples;
+use crate::analyse::stepper::Stepper;
 use crate::analyse::steps;
 use crate::analyse::tokenization;
 use crate::analyse::xray::XRay;
@@ -17,7 +18,7 @@ use crate::generate::tree::Tree;
 use crate::hub::{ListedModel, Place};
 use crate::model::Model;
 use crate::render::number::shortest;
-use crate::render::{Cell, Chart, Column, Output, Page, Shaded, ShadedText, Table, TextStyle, TreeChart};
+use crate::render::{Cell, Chart, Column, Output, Page, ShadedText, Table, TextStyle, TreeChart};
 use crate::tokenizer::Tokens;
 
 /// Rows that a distribution shows when nobody says how many.
@@ -39,9 +40,6 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Some(Output::Text(generation.tokens.text()));
-    }
-    if let Some(shaded) = value.read_lock::<Shaded>() {
-        return Some(Output::Shaded(shaded.clone()));
     }
     if let Some(tree) = value.read_lock::<Tree>() {
         return Some(Output::Text(tree_chart(&tree).text(&TextStyle::plain(100))));
@@ -85,6 +83,9 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
     }
     if let Some(samples) = value.read_lock::<Samples>() {
         return Ok(samples.table());
+    }
+    if let Some(stepper) = value.read_lock::<Stepper>() {
+        return stepper.table(n.unwrap_or(ROWS));
     }
     if let Some(candidate) = value.read_lock::<Candidate>() {
         return Ok(next_token::table(std::slice::from_ref(&candidate)));
@@ -238,6 +239,9 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     if let Some(tree) = value.read_lock::<Tree>() {
         return Ok(Chart::Tree(tree_chart(&tree)));
     }
+    if let Some(stepper) = value.read_lock::<Stepper>() {
+        return Ok(stepper.processed()?.chart(n));
+    }
     if let Some(samples) = value.read_lock::<Samples>() {
         return Ok(Chart::Tree(tree_chart(&crate::analyse::tree::of_samples(&samples.runs))));
     }
@@ -335,6 +339,11 @@ pub fn json(value: &Dynamic) -> Value {
     }
     if let Some(table) = findings::with(value, |finding| finding.table(None)) {
         return table.map_or(Value::Null, |table| table.json());
+    }
+    if let Some(stepper) = value.read_lock::<Stepper>() {
+        let candidates = stepper.candidates(ROWS).unwrap_or_default();
+        let candidates: Vec<Value> = candidates.into_iter().map(|next| json(&Dynamic::from(next))).collect();
+        return json!({ "text": stepper.text(), "ids": stepper.ids(), "candidates": candidates });
     }
     if let Some(table) = value.read_lock::<Table>() {
         return table.json();

@@ -537,3 +537,46 @@ fn a_text_is_seen_as_it_grows_and_leaves_what_the_cell_shows() {
     repl.expect("Out[2]: 60");
     repl.leave(":quit\r");
 }
+
+#[test]
+fn a_text_is_stepped_through_with_keys_and_is_the_result() {
+    let mut repl = Repl::plain();
+    repl.line(":step \"Once upon a\"");
+    repl.expect("\x1b[?1049h");
+    repl.expect("temperature off");
+    // The second candidate; then the rule answers before it is kept.
+    repl.keys("\x1b[B\r");
+    repl.expect("Once upon a ");
+    repl.keys("t0.5");
+    repl.expect("temperature 0.5 ");
+    repl.keys("\r and then\r");
+    repl.expect("text to append:  and then");
+    repl.keys("q");
+    repl.expect("\x1b[?1049l");
+    repl.expect("Out[1]:");
+    repl.expect("processed by temperature 0.5, 3 steps from the start");
+    repl.prompt(2);
+    repl.line("_.text.ends_with(\" and then\")");
+    repl.expect("Out[2]: true");
+    repl.prompt(3);
+    // On with that one; Ctrl-C leaves too.
+    repl.line(":step Out[1]");
+    repl.expect("temperature 0.5 ");
+    repl.keys("u\x03");
+    repl.expect("\x1b[?1049l");
+    repl.expect("2 steps from the start");
+    repl.prompt(4);
+    repl.line("1 + 1");
+    repl.expect("Out[4]: 2");
+    repl.leave(":quit\r");
+}
+
+#[test]
+fn a_terminal_without_cursor_movement_is_told_what_else_there_is() {
+    let mut repl = Repl::start_with(tempfile::tempdir().unwrap(), |command| {
+        command.env("TERM", "dumb");
+    });
+    repl.line(":step \"Once upon a\"");
+    repl.expect("`stepper(text)` does the same without keys");
+    repl.leave(":quit\r");
+}

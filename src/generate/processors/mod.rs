@@ -6,7 +6,7 @@ pub mod context;
 pub mod sampling;
 
 use super::options::Bound::{Above, AboveUpTo, Any, AtLeast, Between, From};
-use super::options::{Setting, Value, options};
+use super::options::{Options, Setting, Value, options};
 use super::words::{Biases, Singles, Word, Words};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
@@ -253,7 +253,7 @@ impl SamplingOptions {
 
     /// Whether any of them makes a generation draw its tokens.
     pub fn is_given(&self) -> bool {
-        *self != SamplingOptions::default()
+        !self.given().is_empty()
     }
 }
 

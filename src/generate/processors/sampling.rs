@@ -1,6 +1,7 @@
 //! Rules that see only one row of logits. Each leaves at least `least` tokens; a token that is excluded has -∞.
 
 use super::context::log_softmax;
+use crate::distribution::highest;
 
 /// Divides all logits: below 1 sharpens, above 1 flattens (Ackley, Hinton & Sejnowski 1985). Above 0.
 pub fn scale(logits: &mut [f32], temperature: f32) {
@@ -18,18 +19,25 @@ pub fn keep_top_k(logits: &mut [f32], k: usize, least: usize) {
 }
 
 /// Keeps the likeliest tokens that together have at least the probability p (Holtzman et al. 2020): the least
-/// likely ones are left out while their sum, in `f32`, stays at or below 1 - p. Above 0, at most 1.
+/// likely ones are left out while their sum, rounded to `f32` as torch rounds it, stays at or below 1 - p. Above 0, at
+/// most 1.
 ///
 /// Of equal tokens at the limit those with the lower ids are left out first, as a stable sort orders them.
 pub fn keep_top_p(logits: &mut [f32], p: f64, least: usize) {
     let limit = (1.0 - p) as f32;
     let probabilities = softmax(logits);
-    let keys = ascending(logits);
-    let others = keys.len().saturating_sub(least.max(1));
-    let mut sum = 0.0f32;
-    for id in keys.into_iter().take(others) {
-        sum += probabilities[id];
-        if sum > limit {
+    let most = logits.iter().filter(|logit| logit.is_finite()).count().saturating_sub(least.max(1));
+    let goes_on = |count, sum: f64| count <= most && sum as f32 <= limit;
+    let mut walk = Walk::up(&probabilities, &probabilities, |id| logits[id].is_finite(), goes_on);
+    for (id, p) in probabilities.iter().enumerate() {
+        if class(*p) < walk.class {
+            logits[id] = f32::NEG_INFINITY;
+        }
+    }
+    walk.border.sort_unstable_by(|a, b| logits[*a].total_cmp(&logits[*b]).then(a.cmp(b)));
+    for (id, count) in walk.border.into_iter().zip(walk.count + 1..) {
+        walk.sum += f64::from(probabilities[id]);
+        if !goes_on(count, walk.sum) {
             break;
         }
         logits[id] = f32::NEG_INFINITY;
@@ -51,15 +59,17 @@ pub fn keep_typical(logits: &mut [f32], mass: f64, least: usize) {
     let term = |log: &f32| if log.is_finite() { f64::from(log.exp()) * f64::from(*log) } else { 0.0 };
     let entropy = -log_probabilities.iter().map(term).sum::<f64>() as f32;
     let distance: Vec<f32> = log_probabilities.iter().map(|log| (-log - entropy).abs()).collect();
-    let order = ascending(&distance);
     let mass = mass as f32;
-    let mut sum = 0.0f32;
-    let reached = order.iter().position(|id| {
-        sum += log_probabilities[*id].exp();
-        sum >= mass
+    let probabilities: Vec<f32> = log_probabilities.iter().map(|log| log.exp()).collect();
+    let goes_on = |count, sum: f64| count < least || (sum as f32) < mass;
+    let mut walk = Walk::up(&distance, &probabilities, |id| distance[id].is_finite(), goes_on);
+    walk.border.sort_unstable_by(|a, b| distance[*a].total_cmp(&distance[*b]).then(a.cmp(b)));
+    let last = walk.border.iter().zip(walk.count + 1..).find(|(id, count)| {
+        walk.sum += f64::from(probabilities[**id]);
+        !goes_on(*count, walk.sum)
     });
-    let last = reached.unwrap_or(order.len() - 1).max(least - 1).min(order.len() - 1);
-    let limit = distance[order[last]];
+    // If the mass is not reached, all are kept.
+    let limit = last.map_or(f32::INFINITY, |(id, _)| distance[*id]);
     logits.iter_mut().zip(distance).filter(|(_, distance)| *distance > limit).for_each(|(logit, _)| {
         *logit = f32::NEG_INFINITY;
     });
@@ -92,28 +102,60 @@ fn exclude_unlikely(logits: &mut [f32], probabilities: &[f32], limit: f32, least
 
 /// The value of rank n, or the lowest if there are fewer.
 fn nth_highest(logits: &[f32], n: usize) -> f32 {
-    let mut values = logits.to_vec();
-    let index = n.clamp(1, values.len()) - 1;
-    *values.select_nth_unstable_by(index, |a, b| b.total_cmp(a)).1
+    highest(logits, n.max(1)).last().map_or(f32::NEG_INFINITY, |id| logits[*id as usize])
 }
 
-/// The indices of all finite values, the lowest value first, equal ones in their order.
-fn ascending(values: &[f32]) -> Vec<usize> {
-    // Value and index in one integer, so that sorting compares nothing else; a radix sort was no faster.
-    let key = |(index, value): (usize, &f32)| {
-        let bits = (value + 0.0).to_bits();
-        let ordered = if bits >> 31 == 1 { !bits } else { bits | 1 << 31 };
-        u64::from(ordered) << 32 | index as u64
-    };
-    let finite = values.iter().enumerate().filter(|(_, value)| value.is_finite());
-    let mut keys: Vec<u64> = finite.map(key).collect();
-    keys.sort_unstable();
-    keys.into_iter().map(|key| (key & 0xFFFF_FFFF) as usize).collect()
+/// A walk upwards through keys that adds up weights until something is reached. Only what has keys of the class in
+/// which it ends has to be sorted.
+struct Walk {
+    /// All of lower classes were passed.
+    class: usize,
+    /// What is in this class.
+    border: Vec<usize>,
+    /// How many were passed, and the sum of their weights.
+    count: usize,
+    sum: f64,
+}
+
+/// An eighth of the way from one power of two to the next, for a key that is not negative.
+fn class(key: f32) -> usize {
+    (key.to_bits() >> 20) as usize
+}
+
+impl Walk {
+    /// `goes_on` says of how many were passed, and of their sum, whether the last of them still counts.
+    fn up(
+        keys: &[f32],
+        weights: &[f32],
+        is_there: impl Fn(usize) -> bool,
+        goes_on: impl Fn(usize, f64) -> bool,
+    ) -> Walk {
+        let mut classes = vec![(0, 0.0f64); class(f32::INFINITY) + 1];
+        for id in (0..keys.len()).filter(|id| is_there(*id)) {
+            let (count, sum) = &mut classes[class(keys[id])];
+            *count += 1;
+            *sum += f64::from(weights[id]);
+        }
+        let (mut passed, mut sum) = (0, 0.0);
+        let end = classes.iter().position(|(more, weight)| {
+            let goes_on = goes_on(passed + more, sum + weight);
+            if goes_on {
+                passed += more;
+                sum += weight;
+            }
+            !goes_on
+        });
+        let end = end.unwrap_or(classes.len());
+        let border = (0..keys.len()).filter(|id| class(keys[*id]) == end && is_there(*id)).collect();
+        Walk { class: end, border, count: passed, sum }
+    }
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let mut row: Vec<f32> = logits.iter().map(|logit| (logit - highest).exp()).collect();
+    // Most of a row that was cut is excluded.
+    let exp = |logit: &f32| if *logit > f32::NEG_INFINITY { (logit - highest).exp() } else { 0.0 };
+    let mut row: Vec<f32> = logits.iter().map(exp).collect();
     let total = row.iter().map(|p| f64::from(*p)).sum::<f64>() as f32;
     row.iter_mut().for_each(|p| *p /= total);
     row

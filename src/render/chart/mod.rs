@@ -5,6 +5,7 @@
 
 mod axis;
 mod bars;
+mod columns;
 mod font;
 mod heading;
 mod heat_map;
@@ -20,6 +21,7 @@ mod terminal_grids;
 mod tree;
 
 pub use bars::{Bar, BarChart};
+pub use columns::{BarColumn, BarColumns};
 pub use heat_map::HeatMap;
 pub use pairs::PairedBars;
 pub use panels::Panels;
@@ -44,6 +46,8 @@ pub enum Chart {
     Signed(SignedBars),
     /// Two bars for each label.
     Pairs(PairedBars),
+    /// A column of bars for each stage.
+    Columns(BarColumns),
     HeatMap(HeatMap),
     /// Many small heat maps side by side.
     Panels(Panels),
@@ -96,6 +100,7 @@ impl Chart {
             Chart::Tree(chart) => chart.text(style),
             Chart::Signed(chart) => chart.text(style),
             Chart::Pairs(chart) => chart.text(style),
+            Chart::Columns(chart) => chart.text(style),
             Chart::HeatMap(chart) => chart.text(style),
             Chart::Panels(chart) => chart.text(style),
             Chart::Scatter(chart) => chart.text(style),
@@ -110,6 +115,7 @@ impl Chart {
             Chart::Tree(chart) => &chart.title,
             Chart::Signed(chart) => &chart.title,
             Chart::Pairs(chart) => &chart.title,
+            Chart::Columns(chart) => &chart.title,
             Chart::HeatMap(chart) => &chart.title,
             Chart::Panels(chart) => &chart.title,
             Chart::Scatter(chart) => &chart.title,
@@ -123,6 +129,7 @@ impl Chart {
             Chart::Tree(chart) => chart.scene(),
             Chart::Signed(chart) => chart.scene(),
             Chart::Pairs(chart) => chart.scene(),
+            Chart::Columns(chart) => chart.scene(),
             Chart::HeatMap(chart) => chart.scene(),
             Chart::Panels(chart) => chart.scene(),
             Chart::Scatter(chart) => chart.scene(),

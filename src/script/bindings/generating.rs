@@ -12,7 +12,7 @@ pub mod bindings {
     use crate::error::Error;
     use crate::generate::options::{Field, Options};
     use crate::generate::{GenerateOptions, Generation};
-    use crate::render::{Column, Shaded, Table};
+    use crate::render::{Column, ShadedText, Table};
     use crate::script::state::State;
     use crate::script::writing;
     use crate::tokenizer::Tokens;
@@ -109,9 +109,9 @@ pub mod bindings {
         steps::choices(generation)
     }
 
-    /// The text with each new token on a background that says how likely it was.
+    /// The text with each new token shaded by how unlikely it was; `chart` and `save` make a picture of it.
     #[rhai_fn(get = "shaded", pure)]
-    pub fn get_shaded(generation: &mut Generation) -> Shaded {
+    pub fn get_shaded(generation: &mut Generation) -> ShadedText {
         steps::shaded(generation)
     }
 

@@ -13,7 +13,9 @@ pub mod bindings {
     use crate::analyse::tree::{self, TreeOptions};
     use crate::analyse::xray::{self, XRay};
     use crate::error::Error;
+    use crate::generate::options::{Field, Options};
     use crate::generate::processors::{Seen, Text};
+    use crate::generate::search::BeamOptions;
     use crate::generate::tree::Tree;
     use crate::generate::{self, GenerateOptions, Generation, SamplingOptions};
     use crate::script::state::State;
@@ -24,8 +26,8 @@ pub mod bindings {
     ///
     /// Takes a text, `Tokens` or a distribution, and the options of `generate` that change probabilities. Each row
     /// says how many tokens can still be chosen, how much of the raw probability they had, how unsure the choice is
-    /// (entropy, in bits), and what is likeliest now. `chart` sets the likeliest tokens side by side, raw and
-    /// processed. Fails on guidance of a distribution, which has no prompt to compare.
+    /// (entropy, in bits), and what is likeliest now. `chart` draws the likeliest tokens after each rule, so
+    /// that one sees the distribution shrink. Fails on guidance of a distribution, which has no prompt to compare.
     ///
     /// ```rhai
     /// xray("Once upon a time", #{ temperature: 0.7, top_k: 50, top_p: 0.9 })
@@ -79,8 +81,8 @@ pub mod bindings {
     /// ```rhai
     /// samples("Once upon a time", 3, #{ max_new_tokens: 5, temperature: 0.8 })
     /// ```
-    #[rhai_fn(return_raw)]
-    pub fn samples(
+    #[rhai_fn(name = "samples", return_raw)]
+    pub fn samples_with(
         context: NativeCallContext,
         text: Dynamic,
         n: i64,
@@ -103,6 +105,11 @@ pub mod bindings {
             }
         }
         Ok(Samples { runs })
+    }
+
+    #[rhai_fn(name = "samples", return_raw)]
+    pub fn samples(context: NativeCallContext, text: Dynamic, n: i64) -> Answer<Samples> {
+        samples_with(context, text, n, Map::new())
     }
 
     /// The texts, as an array of generations.
@@ -150,8 +157,9 @@ pub mod bindings {
     /// A text to be continued by hand: look at the candidates, choose one, take it back, branch off.
     ///
     /// Takes a text or `Tokens`, and the sampling options `temperature`, `top_k`, `top_p` and so on, which change the
-    /// candidates. It shows as its text; the methods are `candidates(n)`, `choose(k)`,
-    /// `append(token or text)`, `undo()`, `branch(name)`, `checkout(name)`, `tree()`, and the field is `text`.
+    /// candidates. It shows as its text and its likeliest candidates; the methods are `candidates(n)`, `choose(k)`,
+    /// `append(token or text)`, `undo()`, `branch(name)`, `checkout(name)`, `tree()`, and the field is `text`. In the
+    /// REPL `:step` does the same with keys. Fails on options that belong to a search: it follows one text.
     ///
     /// ```rhai
     /// let hand = stepper("Once upon a");
@@ -168,9 +176,14 @@ pub mod bindings {
         options: OptionsOf<SamplingOptions>,
     ) -> Answer<Stepper> {
         let state = State::of(&context);
+        let of_a_search = BeamOptions::fields().into_iter().find(|field| options.contains_key(field.name));
+        if let Some(Field { name, .. }) = of_a_search {
+            let reason = "a stepper follows one text, a search several";
+            return Err(raise(Error::OptionsClash { name, other: "stepper", reason }));
+        }
         let options: SamplingOptions = convert::options(options).map_err(raise)?;
         let text = convert::tokens(&state, text, "stepper").map_err(raise)?;
-        Ok(Stepper::new(text, options))
+        Stepper::new(text, options, |tokens| state.next(tokens)).map_err(raise)
     }
 
     #[rhai_fn(name = "stepper", return_raw)]
@@ -180,11 +193,9 @@ pub mod bindings {
 
     /// The likeliest next tokens of a stepper, after its rules: an array of candidates, at most `n`.
     #[rhai_fn(return_raw)]
-    pub fn candidates(context: NativeCallContext, stepper: &mut Stepper, n: i64) -> Answer<Array> {
-        let state = State::of(&context);
+    pub fn candidates(stepper: &mut Stepper, n: i64) -> Answer<Array> {
         let n = convert::count(n, "n").map_err(raise)?;
-        let next = state.next(&stepper.tokens().map_err(raise)?).map_err(raise)?;
-        Ok(stepper.candidates(&next, n).map_err(raise)?.into_iter().map(Dynamic::from).collect())
+        Ok(stepper.candidates(n).map_err(raise)?.into_iter().map(Dynamic::from).collect())
     }
 
     /// Appends the candidate of rank `k` to a stepper's text, 1 for the likeliest.
@@ -192,8 +203,7 @@ pub mod bindings {
     pub fn choose(context: NativeCallContext, stepper: &mut Stepper, k: i64) -> Answer<()> {
         let state = State::of(&context);
         let k = convert::count(k, "k").map_err(raise)?;
-        let next = state.next(&stepper.tokens().map_err(raise)?).map_err(raise)?;
-        stepper.choose(&next, k).map_err(raise)?;
+        stepper.choose(k, |tokens| state.next(tokens)).map_err(raise)?;
         Ok(())
     }
 
@@ -206,16 +216,16 @@ pub mod bindings {
             false => convert::ids(&state, token, "append"),
         };
         for id in appended.map_err(raise)?.ids() {
-            let next = state.next(&stepper.tokens().map_err(raise)?).map_err(raise)?;
-            stepper.append(&next, *id).map_err(raise)?;
+            stepper.append(*id, |tokens| state.next(tokens)).map_err(raise)?;
         }
         Ok(())
     }
 
     /// Takes a stepper's last step back. Fails if there is none.
     #[rhai_fn(return_raw)]
-    pub fn undo(stepper: &mut Stepper) -> Answer<()> {
-        stepper.undo().map_err(raise)
+    pub fn undo(context: NativeCallContext, stepper: &mut Stepper) -> Answer<()> {
+        let state = State::of(&context);
+        stepper.undo(|tokens| state.next(tokens)).map_err(raise)
     }
 
     /// Gives the place where a stepper stands a name, to come back to.
@@ -225,8 +235,9 @@ pub mod bindings {
 
     /// Goes to a place that `branch` gave a name. Fails on a name that is none.
     #[rhai_fn(return_raw)]
-    pub fn checkout(stepper: &mut Stepper, name: &str) -> Answer<()> {
-        stepper.checkout(name).map_err(raise)
+    pub fn checkout(context: NativeCallContext, stepper: &mut Stepper, name: &str) -> Answer<()> {
+        let state = State::of(&context);
+        stepper.checkout(name, |tokens| state.next(tokens)).map_err(raise)
     }
 
     /// How many branches a tree has.
@@ -236,9 +247,9 @@ pub mod bindings {
     }
 
     /// A stepper's text up to where it stands.
-    #[rhai_fn(get = "text", pure, return_raw)]
-    pub fn get_text(stepper: &mut Stepper) -> Answer<String> {
-        Ok(stepper.tokens().map_err(raise)?.text())
+    #[rhai_fn(get = "text", pure)]
+    pub fn get_text(stepper: &mut Stepper) -> String {
+        stepper.text()
     }
 
     /// A stepper's tokens up to where it stands.

@@ -24,7 +24,7 @@ use crate::generate::Generation;
 use crate::generate::tree::Tree;
 use crate::model::Model;
 use crate::render::number::percent;
-use crate::render::{Chart, Page, Shaded, ShadedText, Table, label};
+use crate::render::{Chart, Page, ShadedText, Table, label};
 use crate::tokenizer::Tokens;
 
 /// Declares each type that scripts see: its name, and how a value of it is written in a line.
@@ -73,8 +73,7 @@ types! {
     XRay, "XRay", |xray| format!("XRay of {} rules", xray.stages.len() - 1);
     Samples, "Samples", |samples| format!("Samples: {} texts", samples.runs.len());
     Tree, "Tree", |tree| format!("Tree of {} branches", tree.branches.len());
-    Stepper, "Stepper", |stepper| stepper.tokens().map_or_else(|error| error.to_string(), |t| t.text());
-    Shaded, "Shaded", |shaded| shaded.pieces.iter().map(|(text, _)| text.as_str()).collect::<String>();
+    Stepper, "Stepper", |stepper| stepper.text();
     Model, "Model", |model| format!("Model {}", model.name());
     Chart, "Chart", |chart| format!("Chart “{}”", chart.title());
     Table, "Table", |table| format!("Table of {} rows", table.rows.len());

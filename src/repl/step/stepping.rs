@@ -1,0 +1,346 @@
+//! What each key does: a text, its candidates, which of them is meant, and what is being typed.
+
+use termimad::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::analyse::next_token::{Candidate, NextToken};
+use crate::analyse::stepper::Stepper;
+use crate::error::{Error, Result};
+use crate::generate::options::{Options, Value};
+use crate::generate::{Sampler, SamplingOptions};
+use crate::tokenizer::Tokens;
+
+/// How what follows a text is read.
+type Read<'a> = dyn Fn(&Tokens) -> Result<NextToken> + 'a;
+
+/// A stepper under somebody's hands.
+pub struct Stepping<'a> {
+    pub stepper: Stepper,
+    /// What may come next, after the rules.
+    pub next: NextToken,
+    /// Its likeliest tokens, as many as anybody would look through.
+    pub candidates: Vec<Candidate>,
+    /// Which of them is meant, from 0.
+    pub selected: usize,
+    pub mode: Mode,
+    /// What the last key led to, where that cannot be seen otherwise.
+    pub message: Option<String>,
+    chance: Sampler,
+    read: Box<Read<'a>>,
+}
+
+/// What keys mean.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mode {
+    Choosing,
+    /// The list of keys is shown; any key ends that.
+    Help,
+    Typing(Entry),
+}
+
+/// A line that is being typed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub field: Field,
+    pub text: String,
+    /// The rules before it, to come back to.
+    before: SamplingOptions,
+}
+
+/// What a typed line is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Text,
+    Temperature,
+    TopK,
+    TopP,
+    Branch,
+    GoTo,
+}
+
+/// A rule that is turned by arrow keys.
+struct Dial {
+    /// Its option.
+    name: &'static str,
+    /// The values that the keys go through, upwards.
+    values: &'static [f64],
+    /// The value that changes nothing.
+    off: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    Stay,
+    Leave,
+}
+
+/// More candidates than this nobody looks through.
+const MOST: usize = 500;
+const PAGE: usize = 10;
+
+impl Field {
+    pub fn prompt(self) -> &'static str {
+        match self {
+            Field::Text => "text to append",
+            Field::Temperature => "temperature",
+            Field::TopK => "top-k",
+            Field::TopP => "top-p",
+            Field::Branch => "mark this place as",
+            Field::GoTo => "go to",
+        }
+    }
+
+    /// The rule that it sets, if it sets one.
+    fn dial(self) -> Option<Dial> {
+        let (name, values, off): (_, &[f64], _) = match self {
+            Field::Temperature => (
+                "temperature",
+                &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0],
+                1.0,
+            ),
+            Field::TopK => {
+                ("top_k", &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 50.0, 100.0, 200.0, 500.0], f64::INFINITY)
+            }
+            Field::TopP => ("top_p", &[0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], 1.0),
+            _ => return None,
+        };
+        Some(Dial { name, values, off })
+    }
+
+    /// The value that an option has, as it is typed.
+    pub fn value(self, options: &SamplingOptions) -> Option<String> {
+        match self {
+            Field::Temperature => options.temperature.map(|value| value.to_string()),
+            Field::TopK => options.top_k.map(|value| value.to_string()),
+            Field::TopP => options.top_p.map(|value| value.to_string()),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Stepping<'a> {
+    pub fn new(stepper: Stepper, read: impl Fn(&Tokens) -> Result<NextToken> + 'a) -> Result<Stepping<'a>> {
+        let (next, chance) = (stepper.processed()?, Sampler::new(stepper.options()));
+        let candidates = next.candidates(MOST);
+        let (mode, message, read) = (Mode::Choosing, None, Box::new(read));
+        Ok(Stepping { stepper, next, candidates, selected: 0, mode, message, chance, read })
+    }
+
+    pub fn into_stepper(self) -> Stepper {
+        self.stepper
+    }
+
+    /// Does what a key stands for.
+    pub fn press(&mut self, key: KeyEvent) -> Flow {
+        self.message = None;
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        match (&self.mode, key.code) {
+            (Mode::Help, _) => self.mode = Mode::Choosing,
+            (Mode::Typing(_), code) => self.edit(code, control),
+            (Mode::Choosing, KeyCode::Char('c' | 'd')) if control => return Flow::Leave,
+            (Mode::Choosing, KeyCode::Char('q') | KeyCode::Esc) => return Flow::Leave,
+            (Mode::Choosing, code) if !control => self.choose(code),
+            (Mode::Choosing, _) => {}
+        }
+        Flow::Stay
+    }
+
+    /// Text that is pasted is text to append.
+    pub fn paste(&mut self, text: &str) -> Flow {
+        if !matches!(self.mode, Mode::Typing(_)) {
+            self.begin(Field::Text, String::new());
+        }
+        let text: String = text.replace("\r\n", "\n").replace('\r', "\n");
+        self.change(|entry| entry.text.push_str(&text));
+        Flow::Stay
+    }
+
+    fn choose(&mut self, code: KeyCode) {
+        let last = self.candidates.len().saturating_sub(1);
+        match code {
+            KeyCode::Up => self.selected = self.selected.saturating_sub(1),
+            KeyCode::Down => self.selected = (self.selected + 1).min(last),
+            KeyCode::PageUp => self.selected = self.selected.saturating_sub(PAGE),
+            KeyCode::PageDown => self.selected = (self.selected + PAGE).min(last),
+            KeyCode::Home => self.selected = 0,
+            KeyCode::End => self.selected = last,
+            KeyCode::Enter | KeyCode::Right => {
+                if let Some(id) = self.candidates.get(self.selected).map(|candidate| candidate.id) {
+                    self.append(&[id]);
+                }
+            }
+            KeyCode::Char('u') | KeyCode::Left | KeyCode::Backspace => {
+                let undone = self.stepper.undo(&self.read);
+                self.settle(undone);
+            }
+            KeyCode::Char('s') => match self.chance.draw(&self.next.distribution) {
+                Ok(id) => self.append(&[id]),
+                Err(error) => self.settle(Err(error)),
+            },
+            KeyCode::Char('t') => self.dial(Field::Temperature),
+            KeyCode::Char('k') => self.dial(Field::TopK),
+            KeyCode::Char('p') => self.dial(Field::TopP),
+            KeyCode::Char('i' | '/') => self.begin(Field::Text, String::new()),
+            // Most tokens begin with a space.
+            KeyCode::Char(' ') => self.begin(Field::Text, " ".to_owned()),
+            KeyCode::Char('b') => {
+                let number = self.stepper.names().count() + 1;
+                self.begin(Field::Branch, format!("place {number}"));
+            }
+            KeyCode::Char('g') => match self.stepper.names().last().map(str::to_owned) {
+                Some(name) => self.begin(Field::GoTo, name),
+                None => self.message = Some("no place is marked yet; b marks one".to_owned()),
+            },
+            KeyCode::Char('?' | 'h') => self.mode = Mode::Help,
+            _ => {}
+        }
+    }
+
+    fn dial(&mut self, field: Field) {
+        self.begin(field, field.value(self.stepper.options()).unwrap_or_default());
+    }
+
+    fn begin(&mut self, field: Field, text: String) {
+        let before = self.stepper.options().clone();
+        self.mode = Mode::Typing(Entry { field, text, before });
+    }
+
+    fn edit(&mut self, code: KeyCode, control: bool) {
+        match code {
+            KeyCode::Esc => self.cancel(),
+            KeyCode::Char('c' | 'd') if control => self.cancel(),
+            KeyCode::Char('u') if control => self.change(|entry| entry.text.clear()),
+            KeyCode::Enter => self.accept(),
+            KeyCode::Backspace => self.change(|entry| {
+                entry.text.pop();
+            }),
+            KeyCode::Up => self.turn(1),
+            KeyCode::Down => self.turn(-1),
+            KeyCode::Char(character) if !control => self.change(|entry| entry.text.push(character)),
+            _ => {}
+        }
+    }
+
+    /// Changes the typed line. A rule answers at once, unless it is only begun: `0.`
+    fn change(&mut self, change: impl FnOnce(&mut Entry)) {
+        let Mode::Typing(entry) = &mut self.mode else { return };
+        change(entry);
+        let is_begun = !entry.text.is_empty() && entry.text.chars().all(|c| matches!(c, '0' | '.'));
+        if let Some(dial) = entry.field.dial().filter(|_| !is_begun) {
+            let options = with_option(&entry.before, entry.field, dial.name, &entry.text);
+            let set = options.and_then(|options| self.stepper.set_options(options));
+            self.settle(set);
+        }
+    }
+
+    /// To the next or the previous value of a rule, or name of a place.
+    fn turn(&mut self, by: i32) {
+        let Mode::Typing(Entry { field, text, .. }) = &self.mode else { return };
+        let turned = match field.dial() {
+            Some(dial) => dial.turned(text.trim().parse().ok(), by),
+            None if *field == Field::GoTo => {
+                let names: Vec<&str> = self.stepper.names().collect();
+                let at = names.iter().position(|name| name == text).unwrap_or(0) as i32;
+                // The last one that was marked is the first that comes to mind.
+                names[(at - by).rem_euclid(names.len().max(1) as i32) as usize].to_owned()
+            }
+            None => return,
+        };
+        self.change(|entry| entry.text = turned);
+    }
+
+    fn cancel(&mut self) {
+        if let Mode::Typing(Entry { before, .. }) = std::mem::replace(&mut self.mode, Mode::Choosing) {
+            let set = self.stepper.set_options(before);
+            self.settle(set);
+        }
+    }
+
+    fn accept(&mut self) {
+        let Mode::Typing(Entry { field, text, before }) = self.mode.clone() else { return };
+        if let Some(dial) = field.dial() {
+            // What cannot be is told, and stays to be mended.
+            match with_option(&before, field, dial.name, &text) {
+                Ok(_) => self.mode = Mode::Choosing,
+                Err(error) => self.settle(Err(error)),
+            }
+            return;
+        }
+        self.mode = Mode::Choosing;
+        match field {
+            Field::Text => {
+                let appended = self.stepper.start().tokenizer().tokenize(&text);
+                self.append(appended.ids());
+            }
+            Field::Branch if text.trim().is_empty() => {}
+            Field::Branch => {
+                self.stepper.branch(text.trim());
+                self.message = Some(format!("this place is `{}` now; g goes back to it", text.trim()));
+            }
+            _ => {
+                let gone = self.stepper.checkout(text.trim(), &self.read);
+                self.settle(gone);
+            }
+        }
+    }
+
+    /// Appends tokens, up to the first that does not fit.
+    fn append(&mut self, ids: &[u32]) {
+        let appended = ids.iter().try_for_each(|id| self.stepper.append(*id, &self.read));
+        self.settle(appended);
+    }
+
+    /// Sees what may come next after something was done, or says why it was not.
+    fn settle(&mut self, done: Result<()>) {
+        let changed = done.and_then(|()| self.stepper.processed());
+        match changed {
+            Ok(next) => {
+                self.candidates = next.candidates(MOST);
+                self.next = next;
+                self.selected = 0;
+            }
+            Err(error) => self.message = Some(told(&error)),
+        }
+    }
+}
+
+/// An error in a line.
+fn told(error: &Error) -> String {
+    match error.hint() {
+        Some(hint) => format!("{error}; {hint}"),
+        None => error.to_string(),
+    }
+}
+
+/// Rules with one of them as typed; nothing typed takes it away.
+fn with_option(options: &SamplingOptions, field: Field, name: &str, text: &str) -> Result<SamplingOptions> {
+    let (text, mut options) = (text.trim(), options.clone());
+    if text.is_empty() {
+        match field {
+            Field::Temperature => options.temperature = None,
+            Field::TopK => options.top_k = None,
+            _ => options.top_p = None,
+        }
+        return Ok(options);
+    }
+    let number = text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Number));
+    options.set(name, &number.unwrap_or_else(|_: std::num::ParseFloatError| Value::Text(text.to_owned())))?;
+    Ok(options)
+}
+
+impl Dial {
+    /// The next value upwards or downwards, as it is typed; nothing where that is off.
+    fn turned(&self, from: Option<f64>, by: i32) -> String {
+        let (from, mut values) = (from.unwrap_or(self.off), self.values.iter());
+        let found = match by > 0 {
+            true => {
+                values.find(|value| **value > from).or(self.values.last().filter(|last| **last > self.off))
+            }
+            false => values.rfind(|value| **value < from).or(self.values.first()),
+        };
+        found.map_or(String::new(), f64::to_string)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
