@@ -113,8 +113,10 @@ mod tests {
     fn a_few_offers_say_what_they_are_for() {
         let (_, pairs) = complete("next_", 5, &Knowledge::default(), 60);
         assert!(
-            pairs[0].display.starts_with("next_probs(text) -> Distribution  ")
-                && pairs[0].display.ends_with('…')
+            pairs[0].display.starts_with("next_probs(text, options: map) -> Distribution  ")
+                && pairs[0].display.ends_with('…'),
+            "{}",
+            pairs[0].display
         );
     }
 }
