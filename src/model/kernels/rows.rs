@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::number::{Number, load};
 
-/// Columns that are worked on together: the sums of all vectors stay in the first-level cache.
+/// Columns that are worked on together where there are several vectors: their sums stay in the first-level cache.
 const COLUMNS: usize = 512;
 
 /// y [vectors, columns] += x [vectors, rows] · rows [rows, columns]. Each vector of x is `stride` after the last.
@@ -19,10 +19,12 @@ pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
     columns: usize,
     y: &mut [f32],
 ) {
+    // A single vector's sums do, and memory is read ahead best along whole rows.
+    let together = if x.len() <= stride { columns } else { COLUMNS };
     for first in (0..rows.len() / columns).step_by(4) {
         let four = &rows[first * columns..];
-        for start in (0..columns).step_by(COLUMNS) {
-            let end = columns.min(start + COLUMNS);
+        for start in (0..columns).step_by(together) {
+            let end = columns.min(start + together);
             // Where fewer than four are left, the last one stands in, with a factor of zero.
             let last = four.len() / columns - 1;
             let rows = [0, 1, 2, 3].map(
