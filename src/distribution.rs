@@ -18,21 +18,11 @@ impl Distribution {
     /// Fails if the row is empty, has a value that is no number or +∞, or leaves no token at all.
     pub fn from_logits(logits: impl Into<Arc<[f32]>>) -> Result<Distribution> {
         let logits = logits.into();
-        // One look at all tells whether a second one is needed.
-        let is_bad = |logit: &f32| logit.is_nan() || *logit == f32::INFINITY;
-        if logits.iter().fold(false, |bad, logit| bad | is_bad(logit)) {
-            let id = logits.iter().position(is_bad).expect("one was seen");
-            return Err(Error::BadLogit { id, logit: logits[id] });
-        }
-        let highest = vector::highest(&logits);
-        if highest == f32::NEG_INFINITY {
+        check(&logits)?;
+        if vector::highest(&logits) == f32::NEG_INFINITY {
             return Err(Error::NoTokenLeft { size: logits.len() });
         }
-        let mut probabilities: Vec<f32> = logits.iter().map(|logit| logit - highest).collect();
-        vector::exponentials(&mut probabilities);
-        // Short sums of f32, and a long one of them: as exact as a sum of f64, and as fast as one of f32.
-        let total = probabilities.chunks(256).map(|p| f64::from(vector::total(p))).sum::<f64>() as f32;
-        probabilities.iter_mut().for_each(|p| *p /= total);
+        let probabilities = softmax(&logits);
         Ok(Distribution { logits, probabilities: probabilities.into() })
     }
 
@@ -65,8 +55,7 @@ impl Distribution {
 
     /// The likeliest token; of several equal ones that with the lowest id.
     pub fn argmax(&self) -> u32 {
-        let best = |best: usize, id: usize| if self.logits[id] > self.logits[best] { id } else { best };
-        (0..self.len()).fold(0, best) as u32
+        argmax(&self.logits) as u32
     }
 
     /// How many tokens are likelier than this one, plus one: the likeliest has rank 1. Equal ones follow their id.
@@ -93,7 +82,7 @@ impl Distribution {
     /// KL(self ‖ other) in bits, by the same ids: what it costs to expect `other` where this one is true. Infinite if
     /// a token that can come here cannot come there.
     pub fn divergence(&self, other: &Distribution) -> f64 {
-        let (ours, theirs) = (self.log_total(), other.log_total());
+        let (ours, theirs) = (log_total(&self.logits), log_total(&other.logits));
         let term = |((p, logit), other): ((&f32, &f32), &f32)| match *p > 0.0 {
             true => f64::from(*p) * ((f64::from(*logit) - ours) - (f64::from(*other) - theirs)),
             false => 0.0,
@@ -111,12 +100,44 @@ impl Distribution {
         };
         self.probabilities.iter().zip(&*other.probabilities).map(term).sum::<f64>().clamp(0.0, 1.0)
     }
+}
 
-    /// ln Σ e^logit: what is taken from a logit to make a log-probability.
-    fn log_total(&self) -> f64 {
-        let best = self.argmax() as usize;
-        f64::from(self.logits[best]) - f64::from(self.probabilities[best]).ln()
+/// Fails if a logit is no number or +∞.
+pub fn check(logits: &[f32]) -> Result<()> {
+    // One look at all tells whether a second one is needed.
+    let is_bad = |logit: &f32| logit.is_nan() || *logit == f32::INFINITY;
+    if logits.iter().fold(false, |bad, logit| bad | is_bad(logit)) {
+        let id = logits.iter().position(is_bad).expect("one was seen");
+        return Err(Error::BadLogit { id, logit: logits[id] });
     }
+    Ok(())
+}
+
+/// The probabilities of a row of logits [vocabulary], one of which at least is above -∞.
+pub fn softmax(logits: &[f32]) -> Vec<f32> {
+    let (_, mut row) = exponentials(logits);
+    let total = vector::exact_sum(&row) as f32;
+    row.iter_mut().for_each(|p| *p /= total);
+    row
+}
+
+/// ln Σ e^logit: what is taken from a logit to make a log-probability.
+pub fn log_total(logits: &[f32]) -> f64 {
+    let (highest, row) = exponentials(logits);
+    f64::from(highest) + vector::exact_sum(&row).ln()
+}
+
+/// The highest logit, and e^(logit - highest) of each.
+fn exponentials(logits: &[f32]) -> (f32, Vec<f32>) {
+    let highest = vector::highest(logits);
+    let mut row: Vec<f32> = logits.iter().map(|logit| logit - highest).collect();
+    vector::exponentials(&mut row);
+    (highest, row)
+}
+
+/// The place of the highest value, the first of several equal ones; 0 where all are -∞.
+pub fn argmax(values: &[f32]) -> usize {
+    best_of(values, 1).first().map_or(0, |place| *place as usize)
 }
 
 /// Up to so many, keeping a short list is faster than partitioning all.
@@ -138,18 +159,27 @@ pub fn highest(values: &[f32], n: usize) -> Vec<u32> {
     ids
 }
 
+/// So many numbers are compared at once.
+const BLOCK: usize = 32;
+
 /// The same in one pass, for few.
 fn best_of(values: &[f32], n: usize) -> Vec<u32> {
     let mut best: Vec<u32> = Vec::with_capacity(n + 1);
     let mut least = f32::NEG_INFINITY;
-    for (id, &value) in values.iter().enumerate() {
-        // An equal one comes after those that are there: their ids are lower.
-        if value > least {
-            let place = best.partition_point(|other| values[*other as usize] >= value);
-            best.insert(place, id as u32);
-            best.truncate(n);
-            if best.len() == n {
-                least = best.last().map_or(f32::INFINITY, |last| values[*last as usize]);
+    for (block, start) in values.chunks(BLOCK).zip((0..).step_by(BLOCK)) {
+        // One look at all tells whether any of them counts.
+        if !block.iter().fold(false, |any, value| any | (*value > least)) {
+            continue;
+        }
+        for (&value, id) in block.iter().zip(start..) {
+            // An equal one comes after those that are there: their ids are lower.
+            if value > least {
+                let place = best.partition_point(|other| values[*other as usize] >= value);
+                best.insert(place, id);
+                best.truncate(n);
+                if best.len() == n {
+                    least = best.last().map_or(f32::INFINITY, |last| values[*last as usize]);
+                }
             }
         }
     }

@@ -34,7 +34,6 @@ pub fn sum_of<S: Simd>(
 }
 
 /// Σ x.
-#[pulp::with_simd(total = pulp::Arch::new())]
 #[inline(always)]
 pub fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
     sum_of(
@@ -104,26 +103,68 @@ pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
     );
 }
 
-/// x ← eˣ for x up to 0, as exact as [`f32::exp`], which does the few that are below -87.
+/// x ← eˣ for x up to 0, as exact as [`f32::exp`], which does the few between -104 and -87. Below, eˣ is 0 in `f32`.
 #[pulp::with_simd(exponentials = pulp::Arch::new())]
 #[inline(always)]
 pub fn exponentials_with_simd<S: Simd>(simd: S, x: &mut [f32]) {
+    let (nothing, lowest) = (simd.splat_f32s(0.0), simd.splat_f32s(-87.0));
     for x in x.chunks_mut(64) {
-        let low = x.iter().fold(
+        let is_small = x.iter().fold(
             false,
             #[inline(always)]
-            |low, x| low | (*x < -87.0),
+            |small, x| small | ((*x < -87.0) & (*x > -104.0)),
         );
-        match low {
+        match is_small {
             true => x.iter_mut().for_each(|x| *x = x.exp()),
             false => map(
                 simd,
                 x,
                 #[inline(always)]
-                |x| exp(simd, x),
+                |x| simd.select_f32s(simd.less_than_f32s(x, lowest), nothing, exp(simd, x)),
             ),
         }
     }
+}
+
+/// Σ f(x, y), in `f64` and in an order that no instruction set changes: the same to the last bit on every machine.
+#[inline(always)]
+fn exact_sum_of(x: &[f32], y: &[f32], f: impl Fn(f64, f64) -> f64) -> f64 {
+    const LANES: usize = 16;
+    let ((x, x_tail), (y, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
+    let mut sums = [0.0; LANES];
+    for (x, y) in x.iter().zip(y) {
+        for lane in 0..LANES {
+            sums[lane] += f(f64::from(x[lane]), f64::from(y[lane]));
+        }
+    }
+    for (lane, (x, y)) in x_tail.iter().zip(y_tail).enumerate() {
+        sums[lane] += f(f64::from(*x), f64::from(*y));
+    }
+    sums.iter().sum()
+}
+
+/// Σ x, in `f64`, the same on every machine.
+#[pulp::with_simd(exact_sum = pulp::Arch::new())]
+#[inline(always)]
+pub fn exact_sum_with_simd<S: Simd>(_simd: S, x: &[f32]) -> f64 {
+    exact_sum_of(
+        x,
+        x,
+        #[inline(always)]
+        |x, _| x,
+    )
+}
+
+/// Σ weight · x over what has a weight, in `f64`, the same on every machine.
+#[pulp::with_simd(exact_mean = pulp::Arch::new())]
+#[inline(always)]
+pub fn exact_mean_with_simd<S: Simd>(_simd: S, weights: &[f32], x: &[f32]) -> f64 {
+    exact_sum_of(
+        weights,
+        x,
+        #[inline(always)]
+        |weight, x| if weight > 0.0 { weight * x } else { 0.0 },
+    )
 }
 
 /// The highest number; -∞ if there is none, anything if one of them is no number.
@@ -188,7 +229,7 @@ pub mod testing {
 
 #[cfg(test)]
 mod tests {
-    use super::testing::{assert_close, on_every_instruction_set};
+    use super::testing::{assert_close, numbers, on_every_instruction_set};
     use super::*;
 
     #[test]
@@ -214,6 +255,20 @@ mod tests {
                 assert!((y - x.exp()).abs() <= 3e-7 * x.exp(), "{x}: {y}");
             }
         });
+    }
+
+    #[test]
+    fn exact_sums_are_the_same_to_the_last_bit_everywhere() {
+        let (x, y) = (numbers(50_257), numbers(50_300)[43..].to_vec());
+        let plain: f64 = x.iter().map(|x| f64::from(*x)).sum();
+        let mean: f64 = x.iter().zip(&y).filter(|(x, _)| **x > 0.0).map(|(x, y)| f64::from(x * y)).sum();
+        assert!((exact_sum(&x) - plain).abs() < 1e-9);
+        assert!((exact_mean(&x, &y) - mean).abs() < 1e-3);
+        on_every_instruction_set!(|simd| {
+            assert_eq!(exact_sum_with_simd(simd, &x).to_bits(), exact_sum(&x).to_bits());
+            assert_eq!(exact_mean_with_simd(simd, &x, &y).to_bits(), exact_mean(&x, &y).to_bits());
+        });
+        assert_eq!(exact_mean(&[0.0, 0.5], &[f32::NEG_INFINITY, 4.0]), 2.0);
     }
 
     #[test]

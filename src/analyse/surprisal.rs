@@ -1,7 +1,7 @@
 //! How surprised is the model by each token of a text?
 
 use super::ablation::Ablation;
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, log_total};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
@@ -56,10 +56,8 @@ impl Prediction {
 
 /// -log2 of a token's probability. From the logits, since the probability itself may be too small for `f32`.
 pub fn bits(logits: &[f32], id: u32) -> f64 {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f64 = logits.iter().map(|logit| f64::from(logit - highest).exp()).sum();
     // Rounding may leave a certain token a little below 0.
-    ((total.ln() - f64::from(logits[id as usize] - highest)) / std::f64::consts::LN_2).max(0.0)
+    ((log_total(logits) - f64::from(logits[id as usize])) / std::f64::consts::LN_2).max(0.0)
 }
 
 impl From<bool> for Start {

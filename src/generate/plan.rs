@@ -4,7 +4,7 @@ use super::processors::Text;
 use super::sampler::{Rules, Sampler, Unconditional};
 use super::search::Beams;
 use super::{GenerateOptions, Step, Stopped};
-use crate::distribution::Distribution;
+use crate::distribution::{Distribution, argmax};
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use crate::model::{Context, Model};
@@ -54,12 +54,18 @@ impl Plan {
         interrupt: &Interrupt,
     ) -> Result<Step> {
         let raw = context.read(ids, interrupt)?;
-        let processed = self.rules.process(ids, &raw, interrupt)?;
-        let id = match sampler {
-            Some(sampler) => sampler.draw(&processed)?,
-            None => processed.argmax(),
+        let place = |logits: &[f32], probabilities: &[f32]| match sampler {
+            Some(sampler) => sampler.draw(probabilities),
+            None => argmax(logits),
         };
-        Step::new(id, &raw, processed.p(id)?)
+        let (id, processed) = match self.rules.processors.is_empty() {
+            true => {
+                let id = place(raw.logits(), raw.probabilities());
+                (id as u32, raw.probabilities()[id])
+            }
+            false => self.rules.candidates(ids, &raw, interrupt)?.choose(place)?,
+        };
+        Step::new(id, &raw, processed)
     }
 
     /// Why the text ends with its last token, if it does.

@@ -1,5 +1,8 @@
 //! Rules that look at the text so far, or at how long it is. `ids` are all tokens, those of the prompt included.
 
+use crate::distribution::log_total;
+use crate::vector;
+
 /// Moves away from what a second, unconditional prompt predicts (classifier-free guidance, Sanchez et al. 2023): in
 /// log-probabilities, unconditional + scale · (conditional - unconditional). 1 changes nothing.
 pub fn guide(logits: &mut [f32], unconditional: &[f32], scale: f32) {
@@ -19,14 +22,20 @@ pub fn guide(logits: &mut [f32], unconditional: &[f32], scale: f32) {
 
 /// Adds a bias to the last token of each sequence whose beginning ends the text (any finite bias).
 pub fn bias(logits: &mut [f32], ids: &[u32], biases: &[(Vec<u32>, f32)]) {
-    let mut added = vec![0.0f32; logits.len()];
+    let mut added: Vec<(u32, f32)> = Vec::new();
     for (sequence, bias) in biases {
-        // A toy row may have fewer tokens than the vocabulary that the sequence was cut with.
-        if let Some(sum) = completed_by(sequence, ids).and_then(|last| added.get_mut(last as usize)) {
-            *sum += bias;
+        let Some(last) = completed_by(sequence, ids) else { continue };
+        match added.iter_mut().find(|(id, _)| *id == last) {
+            Some((_, sum)) => *sum += bias,
+            None => added.push((last, *bias)),
         }
     }
-    logits.iter_mut().zip(added).for_each(|(logit, bias)| *logit += bias);
+    for (id, bias) in added {
+        // A toy row may have fewer tokens than the vocabulary that the sequence was cut with.
+        if let Some(logit) = logits.get_mut(id as usize) {
+            *logit += bias;
+        }
+    }
 }
 
 /// Makes each token of the text less likely, once: a positive logit is divided, a negative one multiplied
@@ -114,8 +123,7 @@ fn ban(logits: &mut [f32], id: u32) {
 
 /// Logits as log-probabilities.
 pub fn log_softmax(logits: &mut [f32]) {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f64 = logits.iter().map(|logit| f64::from((logit - highest).exp())).sum();
-    let shift = total.ln() as f32;
+    let highest = vector::highest(logits);
+    let shift = (log_total(logits) - f64::from(highest)) as f32;
     logits.iter_mut().for_each(|logit| *logit = (*logit - highest) - shift);
 }

@@ -2,6 +2,7 @@
 //!
 //! The semantics are those of Hugging Face transformers 5 (`generation/logits_process.py`), in `f32` as there.
 
+pub mod candidates;
 pub mod context;
 pub mod sampling;
 
@@ -10,6 +11,7 @@ use super::options::{Options, Setting, Value, options};
 use super::words::{Biases, Singles, Word, Words};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
+use candidates::Candidates;
 
 options! {
     /// How a token is drawn from a distribution. With none of them, every token can be drawn, with its probability.
@@ -152,7 +154,7 @@ impl Processor {
 
     /// Changes a row of logits [vocabulary].
     pub fn apply(&self, logits: &mut [f32], seen: &Seen) {
-        let (ids, length, keep) = (seen.ids, seen.ids.len(), seen.least.max(1));
+        let (ids, length) = (seen.ids, seen.ids.len());
         match self {
             Processor::GuidanceScale(scale) => match seen.unconditional {
                 Some(unconditional) => context::guide(logits, unconditional, *scale),
@@ -174,14 +176,33 @@ impl Processor {
                 context::suppress(logits, banned);
             }
             Processor::BeginSuppressTokens { .. } => {}
-            Processor::Temperature(temperature) => sampling::scale(logits, *temperature),
-            Processor::TopK(k) => sampling::keep_top_k(logits, *k, keep),
-            Processor::TopP(p) => sampling::keep_top_p(logits, *p, keep),
-            Processor::MinP(share) => sampling::keep_min_p(logits, *share, keep),
-            Processor::TypicalP(mass) => sampling::keep_typical(logits, *mass, keep),
-            Processor::EpsilonCutoff(cutoff) => sampling::cut_epsilon(logits, *cutoff, keep),
-            Processor::EtaCutoff(cutoff) => sampling::cut_eta(logits, *cutoff, keep),
+            _ => {
+                let mut row = Candidates::from(&*logits);
+                self.cut(&mut row, seen);
+                row.write(logits);
+            }
         }
+    }
+
+    /// Changes what is left of a row. Rules that look at more than one row say nothing to it.
+    pub fn cut(&self, row: &mut Candidates, seen: &Seen) {
+        let keep = seen.least.max(1);
+        match self {
+            _ if row.is_empty() => {}
+            Processor::Temperature(temperature) => sampling::scale(row, *temperature),
+            Processor::TopK(k) => sampling::keep_top_k(row, *k, keep),
+            Processor::TopP(p) => sampling::keep_top_p(row, *p, keep),
+            Processor::MinP(share) => sampling::keep_min_p(row, *share, keep),
+            Processor::TypicalP(mass) => sampling::keep_typical(row, *mass, keep),
+            Processor::EpsilonCutoff(cutoff) => sampling::cut_epsilon(row, *cutoff, keep),
+            Processor::EtaCutoff(cutoff) => sampling::cut_eta(row, *cutoff, keep),
+            _ => {}
+        }
+    }
+
+    /// Whether the order of the tokens makes no difference to it: the rule sees one row, and nothing beside it.
+    pub fn is_sampling(&self) -> bool {
+        ORDERED.contains(&self.name())
     }
 }
 

@@ -77,3 +77,41 @@ fn the_nucleus_is_the_same_whatever_the_order_of_the_ids() {
         assert_eq!(values, by_value[by_value.len() - kept.len()..], "{p}");
     }
 }
+
+#[test]
+fn a_wide_row_is_cut_as_a_plain_sort_cuts_it() {
+    // From likely to hopeless: what is passed or left aside without a look must make no difference.
+    let logits: Vec<f32> = (0..50_257).map(|i| -(((i * 7919) % 50_257) as f32) / 900.0).collect();
+    let total: f64 = logits.iter().map(|logit| f64::from(logit.exp())).sum();
+    let p = |id: &usize| f64::from(logits[*id].exp()) / total;
+    let entropy: f64 = (0..logits.len()).map(|id| -p(&id) * p(&id).ln()).sum();
+    let until = |mass: f64, mut ids: Vec<usize>| {
+        let mut sum = 0.0;
+        let end = ids.iter().position(|id| {
+            sum += p(id);
+            sum >= mass
+        });
+        ids.truncate(end.unwrap() + 1);
+        ids.sort_unstable();
+        ids
+    };
+    for mass in [0.2, 0.9, 0.95] {
+        let mut ids: Vec<usize> = (0..logits.len()).collect();
+        ids.sort_by(|a, b| p(b).total_cmp(&p(a)));
+        assert_eq!(kept(Processor::TopP(mass), &logits), until(mass, ids.clone()), "top-p {mass}");
+        let distance = |id: &usize| (-p(id).ln() - entropy).abs();
+        ids.sort_by(|a, b| distance(a).total_cmp(&distance(b)));
+        assert_eq!(kept(Processor::TypicalP(mass), &logits), until(mass, ids), "typical {mass}");
+    }
+}
+
+#[test]
+fn a_draw_takes_what_can_be_drawn_by_its_share() {
+    let mut sampler = crate::generate::Sampler::new(&SamplingOptions { seed: Some(1), ..Default::default() });
+    let mut probabilities = vec![0.0f32; 2000];
+    (probabilities[3], probabilities[1500]) = (0.25, 0.75);
+    let drawn: Vec<usize> = (0..4000).map(|_| sampler.draw(&probabilities)).collect();
+    assert!(drawn.iter().all(|place| [3, 1500].contains(place)));
+    let first = drawn.iter().filter(|place| **place == 3).count();
+    assert!((900..1100).contains(&first), "{first}");
+}

@@ -172,10 +172,10 @@ impl<'a> Stepping<'a> {
                 let undone = self.stepper.undo(&self.read);
                 self.settle(undone);
             }
-            KeyCode::Char('s') => match self.chance.draw(&self.next.distribution) {
-                Ok(id) => self.append(&[id]),
-                Err(error) => self.settle(Err(error)),
-            },
+            KeyCode::Char('s') => {
+                let drawn = self.chance.draw(self.next.distribution.probabilities());
+                self.append(&[drawn as u32]);
+            }
             KeyCode::Char('t') => self.dial(Field::Temperature),
             KeyCode::Char('k') => self.dial(Field::TopK),
             KeyCode::Char('p') => self.dial(Field::TopP),

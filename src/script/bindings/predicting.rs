@@ -132,8 +132,7 @@ pub mod bindings {
         let next = convert::distribution(&State::of(&context), text, "sample").map_err(raise)?;
         let processors = options.processors(next.distribution.len()).map_err(raise)?;
         let processed = next.processed(&processors).map_err(raise)?;
-        let id = Sampler::new(&options).draw(&processed.distribution).map_err(raise)?;
-        Ok(id.into())
+        Ok(Sampler::new(&options).draw(processed.distribution.probabilities()) as i64)
     }
 
     #[rhai_fn(name = "sample", return_raw)]
