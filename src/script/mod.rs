@@ -31,6 +31,7 @@ use crate::model::Model;
 use crate::model::precision::Precision;
 use crate::render::Output;
 use crate::tokenizer::Tokens;
+pub use bindings::values::quoted;
 pub use completeness::{Completeness, completeness};
 pub use files::Allowed;
 use report::{Known, Report, Sources};

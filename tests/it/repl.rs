@@ -568,6 +568,22 @@ fn a_text_is_stepped_through_with_keys_and_is_the_result() {
     repl.prompt(4);
     repl.line("1 + 1");
     repl.expect("Out[4]: 2");
+    repl.prompt(5);
+    // What was saved comes to the same text without keys.
+    repl.line(":save steps.rhai");
+    repl.expect("4 cells saved");
+    repl.prompt(5);
+    let saved = std::fs::read_to_string(repl.home.path().join("steps.rhai")).unwrap();
+    let code = format!("{saved}\n// %%\nprint(Out[3].text + \"|\" + Out[1].text + Out[2]);\n");
+    std::fs::write(repl.home.path().join("again.rhai"), code).unwrap();
+    let mut again = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
+    again.args(["run", "again.rhai"]).current_dir(repl.home.path()).env("HOME", repl.home.path());
+    let output = again.env_remove("TOKENSCOPE_MODEL").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = text.lines().last().unwrap_or_default().to_owned();
+    assert!(last.ends_with(" and thentrue"), "{text} {}", String::from_utf8_lossy(&output.stderr));
+    let (shorter, longer) = last.split_once('|').unwrap();
+    assert_eq!(format!("{shorter} thentrue"), longer);
     repl.leave(":quit\r");
 }
 

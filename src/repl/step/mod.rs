@@ -39,8 +39,9 @@ pub fn step(repl: &mut Repl, code: &str) -> Result<(), Trouble> {
         }
     }
     drop(screen);
-    let stepper = stepping.into_stepper();
+    let (script, stepper) = (stepping.script(code), stepping.into_stepper());
     let number = repl.session.next_cell();
+    repl.cells.push((number, script));
     let shown = repl.session.keep(&format!(":step {code}"), crate::script::Value::from(stepper));
     repl.show_result(number, shown);
     Ok(())

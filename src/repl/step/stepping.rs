@@ -7,6 +7,8 @@ use crate::analyse::stepper::Stepper;
 use crate::error::{Error, Result};
 use crate::generate::options::{Options, Value};
 use crate::generate::{Sampler, SamplingOptions};
+use crate::render::label;
+use crate::script::quoted;
 use crate::tokenizer::Tokens;
 
 /// How what follows a text is read.
@@ -24,6 +26,10 @@ pub struct Stepping<'a> {
     pub mode: Mode,
     /// What the last key led to, where that cannot be seen otherwise.
     pub message: Option<String>,
+    /// What was done, as a script does it.
+    done: Vec<String>,
+    /// The rules at the beginning.
+    before: SamplingOptions,
     chance: Sampler,
     read: Box<Read<'a>>,
 }
@@ -121,8 +127,47 @@ impl<'a> Stepping<'a> {
     pub fn new(stepper: Stepper, read: impl Fn(&Tokens) -> Result<NextToken> + 'a) -> Result<Stepping<'a>> {
         let (next, chance) = (stepper.processed()?, Sampler::new(stepper.options()));
         let candidates = next.candidates(MOST);
-        let (mode, message, read) = (Mode::Choosing, None, Box::new(read));
-        Ok(Stepping { stepper, next, candidates, selected: 0, mode, message, chance, read })
+        let (before, read) = (stepper.options().clone(), Box::new(read));
+        Ok(Stepping {
+            stepper,
+            next,
+            candidates,
+            selected: 0,
+            mode: Mode::Choosing,
+            message: None,
+            done: Vec::new(),
+            before,
+            chance,
+            read,
+        })
+    }
+
+    /// A script that comes to the same stepper, where `beginning` is the code that this one began with.
+    pub fn script(&self, beginning: &str) -> String {
+        let beginning = match beginning.trim() {
+            "" => "_".to_owned(),
+            // Of several statements the last one counts.
+            several if several.contains(';') => format!("{{ {several} }}"),
+            one => one.to_owned(),
+        };
+        let changed = [Field::Temperature, Field::TopK, Field::TopP].into_iter().filter_map(|field| {
+            let now = field.value(self.stepper.options());
+            let dial = field.dial().filter(|_| now != field.value(&self.before))?;
+            let off = || if dial.off.is_finite() { dial.off } else { self.next.distribution.len() as f64 };
+            Some(format!("{}: {}", dial.name, now.unwrap_or_else(|| off().to_string())))
+        });
+        let changed: Vec<String> = changed.collect();
+        let start = match changed.as_slice() {
+            [] => format!("stepper({beginning})"),
+            changed => format!("stepper({beginning}, #{{ {} }})", changed.join(", ")),
+        };
+        match self.done.as_slice() {
+            [] => start,
+            done => {
+                let done: String = done.iter().map(|call| format!("    hand.{call}\n")).collect();
+                format!("{{\n    let hand = {start};\n{done}    hand\n}}")
+            }
+        }
     }
 
     pub fn into_stepper(self) -> Stepper {
@@ -170,7 +215,7 @@ impl<'a> Stepping<'a> {
             }
             KeyCode::Char('u') | KeyCode::Left | KeyCode::Backspace => {
                 let undone = self.stepper.undo(&self.read);
-                self.settle(undone);
+                self.settle_call(undone, "undo();".to_owned());
             }
             KeyCode::Char('s') => {
                 let drawn = self.chance.draw(self.next.distribution.probabilities());
@@ -274,19 +319,33 @@ impl<'a> Stepping<'a> {
             Field::Branch if text.trim().is_empty() => {}
             Field::Branch => {
                 self.stepper.branch(text.trim());
+                self.done.push(format!("branch({});", quoted(text.trim())));
                 self.message = Some(format!("this place is `{}` now; g goes back to it", text.trim()));
             }
             _ => {
                 let gone = self.stepper.checkout(text.trim(), &self.read);
-                self.settle(gone);
+                self.settle_call(gone, format!("checkout({});", quoted(text.trim())));
             }
         }
     }
 
     /// Appends tokens, up to the first that does not fit.
     fn append(&mut self, ids: &[u32]) {
-        let appended = ids.iter().try_for_each(|id| self.stepper.append(*id, &self.read));
+        let appended = ids.iter().try_for_each(|id| {
+            self.stepper.append(*id, &self.read)?;
+            let piece = self.stepper.start().tokenizer().piece(*id);
+            self.done.push(format!("append({id}); // {}", label(&piece)));
+            Ok(())
+        });
         self.settle(appended);
+    }
+
+    /// Settles what a script does by this call.
+    fn settle_call(&mut self, done: Result<()>, call: String) {
+        if done.is_ok() {
+            self.done.push(call);
+        }
+        self.settle(done);
     }
 
     /// Sees what may come next after something was done, or says why it was not.

@@ -152,3 +152,23 @@ fn parts_of_words_and_of_characters_are_marked() {
     assert!(!text.contains('\x1b'));
     assert!(view::lines(&stepping, (90, 16), true).join("\n").contains('\x1b'));
 }
+
+#[test]
+fn what_was_done_is_a_script_that_does_it_again() {
+    let mut stepping = stepping("Once upon a");
+    assert_eq!(stepping.script("\"Once\""), "stepper(\"Once\")");
+    press(&mut stepping, "⏎b\"⏎ut2⏎⏎");
+    let script = stepping.script("");
+    let lines: Vec<&str> = script.lines().map(|line| line.split(" //").next().unwrap().trim()).collect();
+    let expected = [
+        "{",
+        "let hand = stepper(_, #{ temperature: 2 });",
+        "hand.append(260);",
+        "hand.branch(\"place 1\\\"\");",
+        "hand.undo();",
+        "hand.append(260);",
+        "hand",
+        "}",
+    ];
+    assert_eq!(lines, expected);
+}

@@ -138,7 +138,11 @@ groups! {
 
 /// `#{ name: value, … }` into options.
 pub fn options<O: Options>(map: Map) -> Result<O> {
-    let mut options = O::default();
+    options_over(O::default(), map)
+}
+
+/// The same over others, which stay where the map says nothing.
+pub fn options_over<O: Options>(mut options: O, map: Map) -> Result<O> {
     for (name, value) in map {
         options.set(&name, &option(&value))?;
     }

@@ -173,6 +173,10 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn distribution(logits: Array) -> Answer<NextToken> {
+        if logits.is_empty() {
+            let (value, bound) = ("[]".to_owned(), "an array of at least one number".to_owned());
+            return Err(raise(Error::OptionOutOfRange { name: "logits", value, bound }));
+        }
         let number = |value: &Dynamic| {
             let whole = value.as_int().map(|value| value as f32);
             let found = convert::kind(value);

@@ -159,7 +159,8 @@ pub mod bindings {
     /// Takes a text or `Tokens`, and the sampling options `temperature`, `top_k`, `top_p` and so on, which change the
     /// candidates. It shows as its text and its likeliest candidates; the methods are `candidates(n)`, `choose(k)`,
     /// `append(token or text)`, `undo()`, `branch(name)`, `checkout(name)`, `tree()`, and the field is `text`. In the
-    /// REPL `:step` does the same with keys. Fails on options that belong to a search: it follows one text.
+    /// REPL `:step` does the same with keys. Of another stepper it makes a copy, with options over those that it has.
+    /// Fails on options that belong to a search: it follows one text.
     ///
     /// ```rhai
     /// let hand = stepper("Once upon a");
@@ -180,6 +181,12 @@ pub mod bindings {
         if let Some(Field { name, .. }) = of_a_search {
             let reason = "a stepper follows one text, a search several";
             return Err(raise(Error::OptionsClash { name, other: "stepper", reason }));
+        }
+        if let Some(other) = text.read_lock::<Stepper>() {
+            let mut stepper = other.clone();
+            let options = convert::options_over(stepper.options().clone(), options).map_err(raise)?;
+            stepper.set_options(options).map_err(raise)?;
+            return Ok(stepper);
         }
         let options: SamplingOptions = convert::options(options).map_err(raise)?;
         let text = convert::tokens(&state, text, "stepper").map_err(raise)?;
