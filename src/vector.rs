@@ -155,15 +155,15 @@ pub fn exact_sum_with_simd<S: Simd>(_simd: S, x: &[f32]) -> f64 {
     )
 }
 
-/// Σ weight · x over what has a weight, in `f64`, the same on every machine.
-#[pulp::with_simd(exact_mean = pulp::Arch::new())]
+/// Σ weight · (x - origin) over what has a weight, in `f64`, the same on every machine.
+#[pulp::with_simd(exact_moment = pulp::Arch::new())]
 #[inline(always)]
-pub fn exact_mean_with_simd<S: Simd>(_simd: S, weights: &[f32], x: &[f32]) -> f64 {
+pub fn exact_moment_with_simd<S: Simd>(_simd: S, weights: &[f32], x: &[f32], origin: f64) -> f64 {
     exact_sum_of(
         weights,
         x,
         #[inline(always)]
-        |weight, x| if weight > 0.0 { weight * x } else { 0.0 },
+        |weight, x| if weight > 0.0 { weight * (x - origin) } else { 0.0 },
     )
 }
 
@@ -263,12 +263,15 @@ mod tests {
         let plain: f64 = x.iter().map(|x| f64::from(*x)).sum();
         let mean: f64 = x.iter().zip(&y).filter(|(x, _)| **x > 0.0).map(|(x, y)| f64::from(x * y)).sum();
         assert!((exact_sum(&x) - plain).abs() < 1e-9);
-        assert!((exact_mean(&x, &y) - mean).abs() < 1e-3);
+        assert!((exact_moment(&x, &y, 0.0) - mean).abs() < 1e-3);
         on_every_instruction_set!(|simd| {
             assert_eq!(exact_sum_with_simd(simd, &x).to_bits(), exact_sum(&x).to_bits());
-            assert_eq!(exact_mean_with_simd(simd, &x, &y).to_bits(), exact_mean(&x, &y).to_bits());
+            assert_eq!(
+                exact_moment_with_simd(simd, &x, &y, 0.5).to_bits(),
+                exact_moment(&x, &y, 0.5).to_bits()
+            );
         });
-        assert_eq!(exact_mean(&[0.0, 0.5], &[f32::NEG_INFINITY, 4.0]), 2.0);
+        assert_eq!(exact_moment(&[0.0, 0.5], &[f32::NEG_INFINITY, 4.0], 1.0), 1.5);
     }
 
     #[test]

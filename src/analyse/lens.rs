@@ -45,6 +45,9 @@ pub enum Shade {
     Divergence,
 }
 
+/// So many positions share one pass over the head's weights.
+const TOGETHER: usize = 4;
+
 /// Reads a text once and looks through the lens at every position; `advance` hears of each.
 pub fn lens(
     model: &Model,
@@ -54,16 +57,21 @@ pub fn lens(
 ) -> Result<Lens> {
     let trace = model.trace(tokens.ids(), &[Place::Before, Place::Middle], interrupt)?;
     let mut readings: Vec<Vec<Reading>> = vec![Vec::new(); 2 * trace.layers() + 1];
-    for position in 0..tokens.len() {
+    let (places, positions) = (readings.len(), (0..tokens.len()).collect::<Vec<_>>());
+    for together in positions.chunks(TOGETHER) {
         interrupt.check()?;
-        let stream = model.gpt2().normalise(&stream(&trace, position)?)?; // [places, n_embd]
-        let logits = model.gpt2().logits(&stream)?.to_vec2::<f32>()?; // [places, vocab_size]
-        let places = logits.into_iter().map(Distribution::from_logits).collect::<Result<Vec<_>>>()?;
-        let last = places.last().expect("the last place is there");
-        let read: Vec<Reading> =
-            parallel::map(&places, |here| Reading::of(here, last)).into_iter().collect::<Result<_>>()?;
-        readings.iter_mut().zip(read).for_each(|(readings, here)| readings.push(here));
-        advance(1);
+        let streams = together.iter().map(|at| stream(&trace, *at)).collect::<Result<Vec<_>>>()?;
+        let streams = model.gpt2().normalise(&Tensor::cat(&streams, 0)?)?; // [positions · places, n_embd]
+        let logits = model.gpt2().logits(&streams)?.to_vec2::<f32>()?; // [positions · places, vocab_size]
+        let rows = parallel::map(&logits, |row| Distribution::from_logits(row.as_slice()));
+        let rows = rows.into_iter().collect::<Result<Vec<_>>>()?;
+        let pairs: Vec<_> =
+            rows.chunks(places).flat_map(|at| at.iter().map(|here| (here, &at[places - 1]))).collect();
+        let read = parallel::map(&pairs, |(here, last)| Reading::of(here, last));
+        for (index, reading) in read.into_iter().enumerate() {
+            readings[index % places].push(reading?);
+        }
+        advance(together.len());
     }
     Ok(Lens { tokens: tokens.clone(), readings })
 }

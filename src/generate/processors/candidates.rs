@@ -75,8 +75,7 @@ impl Candidates {
     pub fn entropy(&mut self) -> f64 {
         let (highest, shift) = self.log_scale();
         let probabilities = self.probabilities.as_deref().expect("the scale was computed from them");
-        let total = vector::exact_sum(probabilities);
-        (f64::from(highest) + shift) - vector::exact_mean(probabilities, &self.logits) / total
+        -vector::exact_moment(probabilities, &self.logits, f64::from(highest) + shift)
     }
 
     /// The logit of rank n, or the lowest if there are fewer.

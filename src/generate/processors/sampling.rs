@@ -72,7 +72,7 @@ pub fn keep_typical(row: &mut Candidates, mass: f64, least: usize) {
     let goes_on = |count, sum: f64| count < least || (sum as f32) < mass;
     // The mass farther than so many standard deviations is less than what may be left out (Chebyshev's inequality).
     let squares: Vec<f32> = distance.iter().map(|distance| distance * distance).collect();
-    let far = (vector::exact_mean(&probabilities, &squares) as f32 / (1.0 - mass)).sqrt();
+    let far = (vector::exact_moment(&probabilities, &squares, 0.0) as f32 / (1.0 - mass)).sqrt();
     let (mut places, sum) = select(&distance, &probabilities, |distance| distance <= far);
     if goes_on(places.len(), sum) {
         places = (0..row.len()).collect();
