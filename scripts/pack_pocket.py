@@ -1,81 +1,89 @@
-"""Pack the pocket model into the form that tokenscope embeds.
+"""Pack a trained model into the form that tokenscope embeds, and back.
 
-usage: python scripts/pack_pocket.py FOLDER OUT
+    python scripts/pack_pocket.py FOLDER OUT            a Hugging Face GPT-2 folder into the packed form
+    python scripts/pack_pocket.py --expand PACKED OUT   the packed form into a Hugging Face folder, float32
 
-FOLDER is a Hugging Face GPT-2 folder (config.json, model.safetensors) with GPT-2's own vocabulary, in
-which many embedding rows are all zero: tokens that training hardly ever saw. OUT gets
-
-  model.safetensors  `wte.weight` [vocabulary, width] becomes `wte.rows` (uint32 [n]: the ids, ascending,
-                     of the rows that are not all zero) and `wte.weight` [n, width] (only those rows);
-                     every other tensor is unchanged
-  config.json        unchanged
+Packing keeps the rows of the embedding that are not all zero (`wte.rows`, uint32: their ids, ascending), and turns
+every matrix into int8 with a scale for each output, the largest weight of which becomes 127 or -127: `….scales`,
+float32, is [rows, 1] for the embedding and [1, outputs] for a layer's matrix, to be multiplied with the int8
+`….weight`. Positions, biases and layer norms stay as they are. The expanded folder holds exactly the numbers that the
+program computes with, so that transformers can be asked about the same model.
 
 The tokenizer is not packed: the program has GPT-2's built in (assets/gpt2-merges.txt).
-
-What was written is read back, expanded and compared with FOLDER bit for bit.
 """
 
+import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
-from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 EMBEDDING, ROWS = "wte.weight", "wte.rows"
-FILES = ["config.json", "model.safetensors"]
 
 
 def pack(tensors):
-    """Keep only the embedding rows with a set bit (so that -0.0 counts as something)."""
-    embedding = tensors[EMBEDDING]
-    bits = embedding.view(np.uint8).reshape(len(embedding), -1)
-    rows = np.flatnonzero(bits.any(axis=1)).astype(np.uint32)
-    return {**tensors, ROWS: rows, EMBEDDING: np.ascontiguousarray(embedding[rows])}
+    packed = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.astype(np.float32)
+        if name == EMBEDDING:
+            rows = np.flatnonzero(tensor.any(axis=1)).astype(np.uint32)
+            packed[ROWS] = rows
+            packed.update(scaled(name, tensor[rows], axis=1))
+        elif tensor.ndim == 2 and name != "wpe.weight":
+            packed.update(scaled(name, tensor, axis=0))
+        else:
+            packed[name] = tensor.astype(np.float16)
+    return packed
 
 
-def expand(tensors, vocabulary):
-    """Undo `pack`: put the kept rows back into a table of zeros."""
-    kept = tensors[EMBEDDING]
-    full = np.zeros((vocabulary, kept.shape[1]), kept.dtype)
-    full[tensors[ROWS]] = kept
-    return {**{name: t for name, t in tensors.items() if name != ROWS}, EMBEDDING: full}
+def scaled(name, matrix, axis):
+    scales = np.abs(matrix).max(axis=axis, keepdims=True) / np.float32(127)
+    numbers = np.rint(matrix / np.where(scales == 0, 1, scales)).astype(np.int8)
+    return {name: numbers, name.replace(".weight", ".scales"): scales}
 
 
-def assert_same_tensors(left, right):
-    assert left.keys() == right.keys(), left.keys() ^ right.keys()
-    for name, tensor in left.items():
-        other = right[name]
-        assert (tensor.dtype, tensor.shape) == (other.dtype, other.shape), name
-        assert tensor.tobytes() == other.tobytes(), name
+def expand(packed, vocabulary):
+    tensors = {}
+    for name, tensor in packed.items():
+        if name == ROWS or name.endswith(".scales"):
+            continue
+        tensor = tensor.astype(np.float32)
+        scales = packed.get(name.replace(".weight", ".scales")) if name.endswith(".weight") else None
+        tensor = tensor if scales is None else tensor * scales
+        if name == EMBEDDING:
+            kept, tensor = tensor, np.zeros((vocabulary, tensor.shape[1]), np.float32)
+            tensor[packed[ROWS]] = kept
+        tensors[name] = tensor
+    return tensors
 
 
-def read_json(path):
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def main(folder, out):
-    out.mkdir(parents=True, exist_ok=True)
-    with safe_open(folder / "model.safetensors", "numpy") as file:
-        metadata = file.metadata()
-    original = load_file(folder / "model.safetensors")
-    packed = pack(original)
-    save_file(packed, out / "model.safetensors", metadata)
-
-    shutil.copyfile(folder / "config.json", out / "config.json")
-
-    vocabulary = read_json(out / "config.json")["vocab_size"]
-    assert_same_tensors(original, expand(load_file(out / "model.safetensors"), vocabulary))
-
-    print(f"kept {len(packed[ROWS])} of {vocabulary} embedding rows; expands back bit for bit")
-    for name in FILES:
-        before, after = (folder / name).stat().st_size, (out / name).stat().st_size
-        print(f"{name:18} {before:>11,} -> {after:>11,} bytes")
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--expand", action="store_true")
+    arguments.add_argument("folder", type=Path)
+    arguments.add_argument("out", type=Path)
+    args = arguments.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    config = json.loads((args.folder / "config.json").read_text(encoding="utf-8"))
+    original = load_file(args.folder / "model.safetensors")
+    if args.expand:
+        made = expand(original, config["vocab_size"])
+        config["torch_dtype"] = "float32"
+    else:
+        made = pack(original)
+        back = expand(made, config["vocab_size"])
+        assert back.keys() == original.keys(), back.keys() ^ original.keys()
+        off = max(np.abs(back[n] - original[n].astype(np.float32)).max() / max(1e-9, np.abs(original[n]).max()) for n in back)
+        print(f"kept {len(made[ROWS])} of {config['vocab_size']} embedding rows; "
+              f"no number is off by more than {off:.2%} of its tensor's largest")
+    save_file(made, args.out / "model.safetensors", {"format": "pt"})
+    (args.out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    if args.expand and (args.folder / "tokenizer.json").exists():
+        shutil.copyfile(args.folder / "tokenizer.json", args.out / "tokenizer.json")
+    print(f"{(args.out / 'model.safetensors').stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

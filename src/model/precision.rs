@@ -12,7 +12,7 @@ use crate::parallel::for_each_chunk;
 /// weights are `f32` in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// 32 bits, as the models are published: exact.
+    /// Exact: 32 bits, as the models are published, or the 8 bits that the built-in model is published in.
     #[default]
     F32,
     /// bfloat16: 16 bits, of which 8 are the exponent.
@@ -61,6 +61,10 @@ impl Factor {
         precision: Precision,
     ) -> Factor {
         let outputs = weight.len() / inputs;
+        let precision = match precision {
+            Precision::F32 if weight.fits_int8() => Precision::Int8,
+            precision => precision,
+        };
         let (numbers, scales) = match precision {
             Precision::F32 => (Numbers::F32(weight), None),
             Precision::Bf16 => (Numbers::Bf16(converted(&weight, |_, x| bf16::from_f32(x))), None),

@@ -45,8 +45,13 @@ enum Kind {
 pub struct Weight(Arc<Values>);
 
 enum Values {
-    Mapped { file: Arc<Bytes>, range: Range<usize> },
+    Mapped {
+        file: Arc<Bytes>,
+        range: Range<usize>,
+    },
     Converted(Vec<f32>),
+    /// Each a whole number of up to ±127 times its output's scale.
+    Scaled(Vec<f32>),
 }
 
 enum Bytes {
@@ -155,7 +160,11 @@ impl Checkpoint {
     pub fn weight(&self, name: &str, shape: &[usize]) -> Result<Weight> {
         let entry = self.entry(name)?;
         self.check_shape(name, &entry.shape, shape)?;
-        Weight::new(entry).ok_or_else(|| Error::UnsupportedDtype {
+        let weight = match entry.kind {
+            Kind::Plain(Dtype::I8) => self.scaled(name, entry)?,
+            _ => Weight::new(entry),
+        };
+        weight.ok_or_else(|| Error::UnsupportedDtype {
             tensor: name.to_owned(),
             dtype: match entry.kind {
                 Kind::Plain(dtype) => format!("{dtype:?}"),
@@ -163,6 +172,25 @@ impl Checkpoint {
             },
             path: self.path.clone(),
         })
+    }
+
+    /// Whole numbers [rows, columns] as the built-in model has them: times `….scales`, [rows, 1] or [1, columns].
+    fn scaled(&self, name: &str, Entry { file, shape, range, .. }: &Entry) -> Result<Option<Weight>> {
+        let &[rows, columns] = shape.as_slice() else { return Ok(None) };
+        let scales_name = name.replace(".weight", ".scales");
+        let by_row = self.entry(&scales_name)?.shape == [rows, 1];
+        let scales = self.weight(&scales_name, &if by_row { [rows, 1] } else { [1, columns] })?;
+        let mut numbers = Vec::with_capacity(rows * columns);
+        for (row, bytes) in file.as_slice()[range.clone()].chunks_exact(columns).enumerate() {
+            match by_row {
+                true => numbers.extend(bytes.iter().map(|byte| f32::from(byte.cast_signed()) * scales[row])),
+                false => {
+                    let scaled = |(byte, scale): (&u8, &f32)| f32::from(byte.cast_signed()) * scale;
+                    numbers.extend(bytes.iter().zip(&*scales).map(scaled));
+                }
+            }
+        }
+        Ok(Some(Weight(Arc::new(Values::Scaled(numbers)))))
     }
 
     /// The weight of a `Conv1D`, and how it lies in memory.
@@ -212,6 +240,11 @@ impl Checkpoint {
 }
 
 impl Weight {
+    /// Whether 8 bits and a scale for each output hold its numbers exactly.
+    pub fn fits_int8(&self) -> bool {
+        matches!(*self.0, Values::Scaled(_))
+    }
+
     /// Nothing if the tensor does not consist of numbers that can be read.
     fn new(Entry { file, kind, shape, range }: &Entry) -> Option<Weight> {
         let bytes = &file.as_slice()[range.clone()];
@@ -255,7 +288,7 @@ impl Deref for Weight {
     fn deref(&self) -> &[f32] {
         match &*self.0 {
             Values::Mapped { file, range } => bytemuck::cast_slice(&file.as_slice()[range.clone()]),
-            Values::Converted(values) => values,
+            Values::Converted(values) | Values::Scaled(values) => values,
         }
     }
 }
@@ -266,5 +299,36 @@ impl Bytes {
             Bytes::BuiltIn(bytes) => bytes,
             Bytes::Mapped(map) => map.as_slice(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safetensors::tensor::TensorView;
+
+    #[test]
+    fn whole_numbers_are_read_times_the_scale_of_their_row_or_column() {
+        let numbers = [1_i8, -2, 127, 0, -127, 3].map(i8::cast_unsigned);
+        let scales: Vec<u8> = [0.5_f32, 2.0, 10.0].iter().flat_map(|scale| scale.to_le_bytes()).collect();
+        let view = |dtype, shape: &[usize], bytes| {
+            TensorView::new(dtype, shape.to_vec(), bytes).expect("the shape fits the bytes")
+        };
+        let file = safetensors::serialize(
+            [
+                ("across.weight", view(Dtype::I8, &[2, 3], &numbers[..])),
+                ("across.scales", view(Dtype::F32, &[1, 3], &scales[..])),
+                ("down.weight", view(Dtype::I8, &[3, 2], &numbers[..])),
+                ("down.scales", view(Dtype::F32, &[3, 1], &scales[..])),
+                ("lone.weight", view(Dtype::I8, &[3, 2], &numbers[..])),
+            ],
+            None,
+        );
+        let file = file.expect("the tensors are written").leak();
+        let checkpoint = Checkpoint::built_in("test", file).expect("the file is whole");
+        let read = |name, shape: &[usize]| checkpoint.weight(name, shape).map(|weight| weight.to_vec());
+        assert_eq!(read("across.weight", &[2, 3]).unwrap(), [0.5, -4.0, 1270.0, 0.0, -254.0, 30.0]);
+        assert_eq!(read("down.weight", &[3, 2]).unwrap(), [0.5, -1.0, 254.0, 0.0, -1270.0, 30.0]);
+        assert!(read("lone.weight", &[3, 2]).unwrap_err().to_string().contains("lone.scales"));
     }
 }
