@@ -5,7 +5,7 @@
 Documents are separated by <|endoftext|>, and each is read behind one. Windows of 512 tokens move on by 256, as
 transformers' documentation of perplexity has it: every token is counted once, with at least 256 tokens before it but
 for the beginning of a document. FOLDER is a Hugging Face folder with its tokenizer.json; for the built-in model's
-packed form see `pack_pocket.py --expand`. `perplexity(text, #{ window: 512, stride: 256 })` in tokenscope gives the
+packed form see `pack_pocket.py --expand`. `perplexity(text, #{ window: 512, stride: 256, start: true })` in tokenscope gives the
 same figure for one document.
 """
 

@@ -86,7 +86,7 @@ fn a_part_that_is_not_there_is_refused_with_its_bounds() {
         Ok(options) => options.ablation(model.config()).err().unwrap().to_string(),
         Err(error) => error.to_string(),
     };
-    assert_eq!(error(&["layer 6"]), "`layer` is 6, but there are 6");
+    assert_eq!(error(&["layer 8"]), "`layer` is 8, but there are 8");
     assert_eq!(error(&["layer 0 head 5"]), "`head` is 5, but there are 5");
     assert!(error(&["layr 2"]).starts_with("`ablate` is [\"layr 2\"], but must be a list of parts"));
     let mut alone = AblationOptions::default();

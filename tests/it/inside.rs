@@ -181,8 +181,8 @@ fn a_head_that_is_not_there_is_refused_with_its_bounds() {
     let error = seen.head(0, 5).unwrap_err();
     assert_eq!(error.to_string(), "`head` is 5, but there are 5");
     assert_eq!(error.hint().unwrap(), "each head has a number from 0 to 4");
-    assert!(seen.head(-1, 0).is_err() && seen.head(6, 0).is_err());
-    let pattern = seen.head(5, 4).unwrap();
+    assert!(seen.head(-1, 0).is_err() && seen.head(8, 0).is_err());
+    let pattern = seen.head(7, 4).unwrap();
     for (position, row) in pattern.weights.iter().enumerate() {
         assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         assert!(row[position + 1..].iter().all(|weight| *weight == 0.0));

@@ -19,12 +19,12 @@ fn what_rounding_costs_is_printed_for_every_precision() {
     let (exact, half, byte) = (row("f32"), row("bf16"), row("int8"));
     let [divergence, agreement, perplexity, _, size] = exact[..] else { panic!("{text}") };
     assert_eq!((divergence, agreement), (0.0, 100.0));
-    assert!((50.0..200.0).contains(&perplexity), "{text}");
-    for rounded in [&half, &byte] {
-        assert!(rounded[0] > 0.0 && rounded[0] < 0.01, "{text}");
-        assert!(rounded[1] > 95.0 && (rounded[2] / perplexity - 1.0).abs() < 0.01, "{text}");
-    }
-    assert!(half[4] < 0.51 * size && byte[4] < 0.27 * size, "{text}");
+    assert!((20.0..200.0).contains(&perplexity), "{text}");
+    assert!(half[0] > 0.0 && half[0] < 0.01, "{text}");
+    assert!(half[1] > 95.0 && (half[2] / perplexity - 1.0).abs() < 0.01, "{text}");
+    // The built-in model is made of int8 and scales: nothing is lost, and nothing is smaller.
+    assert_eq!(byte[..3], [0.0, 100.0, perplexity], "{text}");
+    assert!(byte[4] == size && half[4] > 1.9 * size, "{text}");
 }
 
 #[test]

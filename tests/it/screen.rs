@@ -90,16 +90,16 @@ fn a_text_that_is_typed_has_a_ghost() {
     repl.prompt(1);
     repl.keys("let x = \"Once upon a");
     // Grey, behind what was typed; drawn again when there is a second one to choose.
-    let ghost = repl.expect("\x1b[90m great");
+    let ghost = repl.expect("\x1b[90m time");
     assert!(ghost.contains("Once upon a"), "{ghost}");
-    repl.expect("\x1b[90m great");
-    repl.keys("\x1bn");
     repl.expect("\x1b[90m time");
+    repl.keys("\x1bn");
+    repl.expect("\x1b[90m large");
     // Right takes it.
     repl.keys("\x1b[C\";");
     repl.line("");
     repl.prompt(2);
-    repl.line("x.starts_with(\"Once upon a time\")");
+    repl.line("x.starts_with(\"Once upon a large\")");
     repl.expect("true");
     repl.prompt(3);
     repl.line(":ghost off");
