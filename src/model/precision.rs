@@ -60,15 +60,14 @@ impl Factor {
         inputs: usize,
         precision: Precision,
     ) -> Factor {
-        let outputs = weight.len() / inputs;
-        let precision = match precision {
-            Precision::F32 if weight.fits_int8() => Precision::Int8,
-            precision => precision,
-        };
-        let (numbers, scales) = match precision {
-            Precision::F32 => (Numbers::F32(weight), None),
-            Precision::Bf16 => (Numbers::Bf16(converted(&weight, |_, x| bf16::from_f32(x))), None),
-            Precision::Int8 => {
+        let outputs = weight.count() / inputs;
+        let (numbers, scales) = match (precision, weight.int8(layout)) {
+            (Precision::F32 | Precision::Int8, Some((numbers, scales))) => {
+                (Numbers::Int8(numbers.to_vec()), Some(scales.to_vec()))
+            }
+            (Precision::F32, None) => (Numbers::F32(weight), None),
+            (Precision::Bf16, _) => (Numbers::Bf16(converted(&weight, |_, x| bf16::from_f32(x))), None),
+            (Precision::Int8, None) => {
                 let output = move |index: usize| match layout {
                     Layout::InputsByOutputs => index % outputs,
                     Layout::OutputsByInputs => index / inputs,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use candle_core::Device;
 use candle_core::quantized::GgmlDType;
@@ -45,13 +45,20 @@ enum Kind {
 pub struct Weight(Arc<Values>);
 
 enum Values {
-    Mapped {
-        file: Arc<Bytes>,
-        range: Range<usize>,
-    },
+    Mapped { file: Arc<Bytes>, range: Range<usize> },
     Converted(Vec<f32>),
-    /// Each a whole number of up to ±127 times its output's scale.
-    Scaled(Vec<f32>),
+    Scaled(Scaled),
+}
+
+/// Whole numbers [rows, columns] times a scale for each row or for each column.
+struct Scaled {
+    file: Arc<Bytes>,
+    range: Range<usize>,
+    columns: usize,
+    scales: Weight,
+    by_row: bool,
+    /// The products, made when somebody asks for them.
+    widened: OnceLock<Vec<f32>>,
 }
 
 enum Bytes {
@@ -180,17 +187,9 @@ impl Checkpoint {
         let scales_name = name.replace(".weight", ".scales");
         let by_row = self.entry(&scales_name)?.shape == [rows, 1];
         let scales = self.weight(&scales_name, &if by_row { [rows, 1] } else { [1, columns] })?;
-        let mut numbers = Vec::with_capacity(rows * columns);
-        for (row, bytes) in file.as_slice()[range.clone()].chunks_exact(columns).enumerate() {
-            match by_row {
-                true => numbers.extend(bytes.iter().map(|byte| f32::from(byte.cast_signed()) * scales[row])),
-                false => {
-                    let scaled = |(byte, scale): (&u8, &f32)| f32::from(byte.cast_signed()) * scale;
-                    numbers.extend(bytes.iter().zip(&*scales).map(scaled));
-                }
-            }
-        }
-        Ok(Some(Weight(Arc::new(Values::Scaled(numbers)))))
+        let (file, range) = (file.clone(), range.clone());
+        let scaled = Scaled { file, range, columns, scales, by_row, widened: OnceLock::new() };
+        Ok(Some(Weight(Arc::new(Values::Scaled(scaled)))))
     }
 
     /// The weight of a `Conv1D`, and how it lies in memory.
@@ -240,9 +239,22 @@ impl Checkpoint {
 }
 
 impl Weight {
-    /// Whether 8 bits and a scale for each output hold its numbers exactly.
-    pub fn fits_int8(&self) -> bool {
-        matches!(*self.0, Values::Scaled(_))
+    /// How many numbers it has.
+    pub fn count(&self) -> usize {
+        match &*self.0 {
+            Values::Scaled(scaled) => scaled.numbers().len(),
+            _ => self.len(),
+        }
+    }
+
+    /// Its numbers in 8 bits and a scale for each output, if that is what it is made of.
+    pub fn int8(&self, layout: Layout) -> Option<(&[i8], &[f32])> {
+        match &*self.0 {
+            Values::Scaled(scaled) if scaled.by_row == (layout == Layout::OutputsByInputs) => {
+                Some((scaled.numbers(), &scaled.scales))
+            }
+            _ => None,
+        }
     }
 
     /// Nothing if the tensor does not consist of numbers that can be read.
@@ -288,8 +300,27 @@ impl Deref for Weight {
     fn deref(&self) -> &[f32] {
         match &*self.0 {
             Values::Mapped { file, range } => bytemuck::cast_slice(&file.as_slice()[range.clone()]),
-            Values::Converted(values) | Values::Scaled(values) => values,
+            Values::Converted(values) => values,
+            Values::Scaled(scaled) => scaled.widened.get_or_init(|| scaled.widen()),
         }
+    }
+}
+
+impl Scaled {
+    fn numbers(&self) -> &[i8] {
+        bytemuck::cast_slice(&self.file.as_slice()[self.range.clone()])
+    }
+
+    fn widen(&self) -> Vec<f32> {
+        let mut widened = Vec::with_capacity(self.numbers().len());
+        for (row, numbers) in self.numbers().chunks_exact(self.columns).enumerate() {
+            let numbers = numbers.iter().map(|number| f32::from(*number));
+            match self.by_row {
+                true => widened.extend(numbers.map(|number| number * self.scales[row])),
+                false => widened.extend(numbers.zip(&*self.scales).map(|(number, scale)| number * scale)),
+            }
+        }
+        widened
     }
 }
 
