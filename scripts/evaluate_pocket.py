@@ -11,6 +11,7 @@ same figure for one document.
 
 import argparse
 import math
+import sys
 from pathlib import Path
 
 import torch
@@ -38,13 +39,15 @@ def windows(ids):
 
 def bits_per_byte(model, tokenizer, text):
     bits = tokens = size = 0
-    for document in filter(None, (d.strip() for d in text.split("<|endoftext|>"))):
+    documents = [d for d in (d.strip() for d in text.split("<|endoftext|>")) if d]
+    for number, document in enumerate(documents, 1):
         ids = torch.tensor([END_OF_TEXT] + tokenizer.encode(document).ids)
         size += len(document.encode())
         tokens += len(ids) - 1
         for start, end, first in windows(ids):
             logits = model(ids[None, start : end - 1]).logits[0, first - 1 - start :]
             bits += torch.nn.functional.cross_entropy(logits, ids[first:end], reduction="sum").item() / math.log(2)
+        print(f"{number} of {len(documents)} documents: {bits / size:.4f} bits per byte so far", file=sys.stderr)
     return bits / size, 2 ** (bits / tokens), tokens, size
 
 

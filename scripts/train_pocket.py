@@ -6,7 +6,7 @@
 A text file holds documents separated by <|endoftext|>; `:2` behind its name counts it twice. The folder gets what a
 Hugging Face folder holds (config.json, model.safetensors, tokenizer.json), written at every evaluation, beside
 checkpoint.pt, from which the same command goes on after it was stopped. `--init FOLDER` starts from a trained model
-in place of random numbers, and may add layers to it. `pack_pocket.py` makes the form that the program embeds.
+(the packed form too) in place of random numbers, and may add layers to it. `pack_pocket.py` makes the form that the program embeds.
 
 The matrices of the layers are trained by Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural
 networks"), everything else by AdamW. The learning rates rise for `--warmup` of the budget, then fall linearly to 0.
@@ -26,7 +26,9 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from pack_pocket import EMBEDDING, ROWS, expand
+from safetensors.numpy import load_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -148,23 +150,24 @@ class Gpt2(nn.Module):
 # Between the model and a Hugging Face folder
 
 
-NAMES = [("attn.c_attn", "c_attn"), ("attn.c_proj", "attn_proj"), ("mlp.c_fc", "c_fc"), ("mlp.c_proj", "mlp_proj")]
+def published(model):
+    """Every weight but the embedding: its name in the folder, the parameter, and whether it is kept transposed."""
+    yield "wpe.weight", model.wpe.weight, False
+    for layer, block in enumerate(model.h):
+        names = [("ln_1", block.ln_1), ("attn.c_attn", block.c_attn), ("attn.c_proj", block.attn_proj),
+                 ("ln_2", block.ln_2), ("mlp.c_fc", block.c_fc), ("mlp.c_proj", block.mlp_proj)]
+        for name, module in names:
+            yield f"h.{layer}.{name}.weight", module.weight, isinstance(module, nn.Linear)
+            yield f"h.{layer}.{name}.bias", module.bias, False
+    yield "ln_f.weight", model.ln_f.weight, False
+    yield "ln_f.bias", model.ln_f.bias, False
 
 
 def save(model, used_ids, shape, tokenizer, folder):
-    width = shape["n_embd"]
-    wte = torch.zeros(VOCABULARY, width)
-    wte[torch.from_numpy(used_ids)] = model.wte.weight[:-1].detach().float().cpu()
-    tensors = {"wte.weight": wte, "wpe.weight": model.wpe.weight}
-    for i, block in enumerate(model.h):
-        for name in ["ln_1", "ln_2"]:
-            norm = getattr(block, name)
-            tensors[f"h.{i}.{name}.weight"], tensors[f"h.{i}.{name}.bias"] = norm.weight, norm.bias
-        for published, own in NAMES:
-            linear = getattr(block, own)
-            tensors[f"h.{i}.{published}.weight"], tensors[f"h.{i}.{published}.bias"] = linear.weight.t(), linear.bias
-    tensors["ln_f.weight"], tensors["ln_f.bias"] = model.ln_f.weight, model.ln_f.bias
-    tensors = {k: v.detach().cpu().half().contiguous() for k, v in tensors.items()}
+    tensors = {name: p.t() if transposed else p for name, p, transposed in published(model)}
+    tensors[EMBEDDING] = torch.zeros(VOCABULARY, shape["n_embd"])
+    tensors[EMBEDDING][torch.from_numpy(used_ids)] = model.wte.weight[:-1].detach().float().cpu()
+    tensors = {name: t.detach().cpu().half().contiguous() for name, t in tensors.items()}
     save_file(tensors, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(shape, f, indent=2)
@@ -173,34 +176,28 @@ def save(model, used_ids, shape, tokenizer, folder):
 
 def start_from(model, used_ids, folder):
     """Copies a trained model's weights. Layers that it lacks are spread among its own: copies that add nothing yet."""
-    tensors = {k: v.float() for k, v in load_file(os.path.join(folder, "model.safetensors")).items()}
-    if "wte.rows" in tensors:
-        rows = tensors.pop("wte.rows").long()
-        packed, tensors["wte.weight"] = tensors["wte.weight"], torch.zeros(VOCABULARY, tensors["wte.weight"].shape[1])
-        tensors["wte.weight"][rows] = packed
-    theirs = 1 + max(int(k.split(".")[1]) for k in tensors if k.startswith("h."))
-    ours = len(model.h)
-    source = [i * theirs // ours for i in range(ours)]
+    tensors = load_file(os.path.join(folder, "model.safetensors"))
+    if ROWS in tensors:
+        tensors = expand(tensors, VOCABULARY)
+    theirs = 1 + max(int(name.split(".")[1]) for name in tensors if name.startswith("h."))
+    source = [layer * theirs // len(model.h) for layer in range(len(model.h))]
     with torch.no_grad():
-        rows = tensors["wte.weight"][torch.from_numpy(used_ids)]
+        rows = torch.from_numpy(tensors[EMBEDDING][used_ids]).float()
         fresh = rows.abs().sum(1) == 0
         rows[fresh] = model.wte.weight[:-1].cpu()[fresh]
         model.wte.weight[:-1].copy_(rows)
-        known = min(len(model.wpe.weight), len(tensors["wpe.weight"]))
-        model.wpe.weight[:known].copy_(tensors["wpe.weight"][:known])
-        for i, block in enumerate(model.h):
-            of = f"h.{source[i]}."
-            for name in ["ln_1", "ln_2"]:
-                getattr(block, name).weight.copy_(tensors[of + name + ".weight"])
-                getattr(block, name).bias.copy_(tensors[of + name + ".bias"])
-            for published, own in NAMES:
-                getattr(block, own).weight.copy_(tensors[of + published + ".weight"].t())
-                getattr(block, own).bias.copy_(tensors[of + published + ".bias"])
-            if i and source[i] == source[i - 1]:
-                for added in [block.attn_proj, block.mlp_proj]:
-                    added.weight.zero_(), added.bias.zero_()
-        model.ln_f.weight.copy_(tensors["ln_f.weight"])
-        model.ln_f.bias.copy_(tensors["ln_f.bias"])
+        for name, parameter, transposed in published(model):
+            if name.startswith("h."):
+                _, layer, rest = name.split(".", 2)
+                name = f"h.{source[int(layer)]}.{rest}"
+            theirs = torch.from_numpy(tensors[name]).float()
+            theirs = theirs.t() if transposed else theirs
+            # A longer context keeps its own new positions.
+            parameter[: len(theirs)].copy_(theirs[: len(parameter)])
+        for layer, block in enumerate(model.h):
+            if layer and source[layer] == source[layer - 1]:
+                for parameter in [*block.attn_proj.parameters(), *block.mlp_proj.parameters()]:
+                    parameter.zero_()
 
 
 # The optimiser of the layers' matrices

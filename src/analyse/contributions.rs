@@ -66,7 +66,7 @@ pub fn contributions(
 
     let id = tokens.ids()[position];
     let mut parts = vec![
-        (Source::Token, share(gpt2.token_embedding(id))),
+        (Source::Token, share(&gpt2.token_embedding(id))),
         (Source::Position, share(gpt2.position_embedding(position))),
     ];
     for layer in 0..trace.layers() {

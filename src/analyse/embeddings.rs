@@ -28,7 +28,8 @@ impl EmbeddingMap {
             return Err(Error::OptionOutOfRange { name: "words", value, bound });
         }
         ids.iter().try_for_each(|id| model.check_prompt(&[*id]))?;
-        let rows: Vec<&[f32]> = ids.iter().map(|id| model.gpt2().token_embedding(*id)).collect();
+        let rows: Vec<_> = ids.iter().map(|id| model.gpt2().token_embedding(*id)).collect();
+        let rows: Vec<&[f32]> = rows.iter().map(AsRef::as_ref).collect();
         let name = |id: &u32| label(&model.tokenizer().piece(*id));
         let is_unknown = |row: &&[f32]| row.iter().all(|x| *x == 0.0);
         let unknown =

@@ -17,7 +17,7 @@ pub struct Neighbours {
 /// The cosine of the angle between the embeddings of two tokens, -1 to 1. Fails on an id outside the vocabulary.
 pub fn similarity(model: &Model, a: u32, b: u32) -> Result<f64> {
     model.check_prompt(&[a, b])?;
-    Ok(cosine(model.gpt2().token_embedding(a), model.gpt2().token_embedding(b)))
+    Ok(cosine(&model.gpt2().token_embedding(a), &model.gpt2().token_embedding(b)))
 }
 
 /// The `n` tokens nearest to one, itself left out. Fails on an id outside the vocabulary.
@@ -28,7 +28,7 @@ pub fn neighbours(model: &Model, token: u32, n: usize) -> Result<Neighbours> {
     let size = model.config().vocab_size.min(model.tokenizer().vocabulary_size()) as u32;
     let others = (0..size).filter(|id| *id != token);
     let mut nearest: Vec<(u32, f64)> =
-        others.map(|id| (id, cosine(own, model.gpt2().token_embedding(id)))).collect();
+        others.map(|id| (id, cosine(&own, &model.gpt2().token_embedding(id)))).collect();
     nearest.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     nearest.truncate(n);
     Ok(Neighbours { token, tokenizer: model.tokenizer().clone(), nearest })

@@ -1,5 +1,6 @@
 //! The forward pass of GPT-2 (Radford et al. 2019), with the names of the published weights.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -141,7 +142,7 @@ impl Gpt2 {
     }
 
     /// The embedding of one token: [n_embd]. The id must be inside the vocabulary.
-    pub fn token_embedding(&self, id: u32) -> &[f32] {
+    pub fn token_embedding(&self, id: u32) -> Cow<'_, [f32]> {
         self.wte.row(id)
     }
 
@@ -152,7 +153,7 @@ impl Gpt2 {
 
     /// wte + wpe: [positions] → [positions, n_embd].
     fn embed(&self, ids: &[u32], past: usize) -> Result<Tensor> {
-        let sum = |(token, position): (&[f32], &[f32])| -> Vec<f32> {
+        let sum = |(token, position): (Cow<[f32]>, &[f32])| -> Vec<f32> {
             token.iter().zip(position).map(|(token, position)| token + position).collect()
         };
         let rows = ids

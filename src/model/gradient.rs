@@ -31,7 +31,7 @@ impl Model {
     ) -> Result<InputGradient> {
         self.check_prompt(ids)?;
         let (gpt2, width) = (self.gpt2(), self.config().n_embd);
-        let rows: Vec<f32> = ids.iter().flat_map(|id| gpt2.token_embedding(*id)).copied().collect();
+        let rows: Vec<f32> = ids.iter().flat_map(|id| gpt2.token_embedding(*id).into_owned()).collect();
         let embeddings = Var::from_vec(rows, (ids.len(), width), &Device::Cpu)?; // [positions, n_embd]
         let logits = self.differentiable_logits(embeddings.as_tensor(), interrupt)?; // [vocab_size]
         let gradients = measure(&logits)?.backward()?;

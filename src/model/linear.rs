@@ -1,5 +1,6 @@
 //! y = xW + b, and the other layers that have weights, over candle tensors.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use candle_core::{CpuStorage, Device, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
@@ -91,18 +92,17 @@ impl Embedding {
     }
 
     /// The vector of a token: [width].
-    pub fn row(&self, id: u32) -> &[f32] {
-        let width = self.zeros.len();
+    pub fn row(&self, id: u32) -> Cow<'_, [f32]> {
         let row = match &self.kept {
             None => Some(id as usize),
             Some(kept) => kept.binary_search(&id).ok(),
         };
-        row.map_or(&self.zeros, |row| &self.weight[row * width..][..width])
+        row.map_or(Cow::Borrowed(&self.zeros), |row| self.weight.row(row, self.zeros.len()))
     }
 
     /// Copies of all rows: [vocabulary, width].
     pub fn tensor(&self) -> Result<Tensor> {
-        let rows: Vec<f32> = (0..self.vocabulary as u32).flat_map(|id| self.row(id)).copied().collect();
+        let rows: Vec<f32> = (0..self.vocabulary as u32).flat_map(|id| self.row(id).into_owned()).collect();
         Ok(Tensor::from_vec(rows, (self.vocabulary, self.zeros.len()), &Device::Cpu)?)
     }
 

@@ -42,7 +42,7 @@ impl Readout {
         if let Some(other) = other {
             unembedding
                 .iter_mut()
-                .zip(self.head.row(other))
+                .zip(self.head.row(other).iter())
                 .for_each(|(weight, other)| *weight -= f64::from(*other));
         }
         let with =

@@ -1,5 +1,6 @@
 //! A checkpoint's tensors by name, in `f32`: used where the file is mapped if it holds `f32`, else converted once.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::ops::{Deref, Range};
@@ -247,6 +248,15 @@ impl Weight {
         }
     }
 
+    /// One of its rows, each of so many columns.
+    pub fn row(&self, row: usize, columns: usize) -> Cow<'_, [f32]> {
+        match &*self.0 {
+            // A row or two are no reason to widen all.
+            Values::Scaled(scaled) => scaled.row(row).into(),
+            _ => self[row * columns..][..columns].into(),
+        }
+    }
+
     /// Its numbers in 8 bits and a scale for each output, if that is what it is made of.
     pub fn int8(&self, layout: Layout) -> Option<(&[i8], &[f32])> {
         match &*self.0 {
@@ -311,16 +321,16 @@ impl Scaled {
         bytemuck::cast_slice(&self.file.as_slice()[self.range.clone()])
     }
 
-    fn widen(&self) -> Vec<f32> {
-        let mut widened = Vec::with_capacity(self.numbers().len());
-        for (row, numbers) in self.numbers().chunks_exact(self.columns).enumerate() {
-            let numbers = numbers.iter().map(|number| f32::from(*number));
-            match self.by_row {
-                true => widened.extend(numbers.map(|number| number * self.scales[row])),
-                false => widened.extend(numbers.zip(&*self.scales).map(|(number, scale)| number * scale)),
-            }
+    fn row(&self, row: usize) -> Vec<f32> {
+        let numbers = self.numbers()[row * self.columns..][..self.columns].iter().map(|n| f32::from(*n));
+        match self.by_row {
+            true => numbers.map(|number| number * self.scales[row]).collect(),
+            false => numbers.zip(&*self.scales).map(|(number, scale)| number * scale).collect(),
         }
-        widened
+    }
+
+    fn widen(&self) -> Vec<f32> {
+        (0..self.numbers().len() / self.columns).flat_map(|row| self.row(row)).collect()
     }
 }
 
@@ -360,6 +370,8 @@ mod tests {
         let read = |name, shape: &[usize]| checkpoint.weight(name, shape).map(|weight| weight.to_vec());
         assert_eq!(read("across.weight", &[2, 3]).unwrap(), [0.5, -4.0, 1270.0, 0.0, -254.0, 30.0]);
         assert_eq!(read("down.weight", &[3, 2]).unwrap(), [0.5, -1.0, 254.0, 0.0, -1270.0, 30.0]);
+        let down = checkpoint.weight("down.weight", &[3, 2]).expect("it was read before");
+        assert_eq!(*down.row(1, 2), [254.0, 0.0]);
         assert!(read("lone.weight", &[3, 2]).unwrap_err().to_string().contains("lone.scales"));
     }
 }

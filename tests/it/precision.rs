@@ -1,30 +1,44 @@
 //! Fewer bits: close to the exact answer, said where it is seen, and measured by a command.
 
-use crate::helpers::run;
+use crate::helpers::{fixture, run};
 
 /// Standard output of a run in a folder of its own.
 fn shown(arguments: &[&str]) -> String {
     run(tempfile::tempdir().unwrap().path(), arguments).succeeded()
 }
 
-#[test]
-fn what_rounding_costs_is_printed_for_every_precision() {
-    let text = shown(&["precision"]);
-    let row = |name: &str| -> Vec<f64> {
+/// What `tokenscope precision` prints for f32, bf16 and int8: KL divergence, agreement in %, perplexity, its change in
+/// % and the size of the weights in MB.
+fn costs(model: &str) -> [[f64; 5]; 3] {
+    let text = shown(&["--model", model, "precision"]);
+    ["f32", "bf16", "int8"].map(|name| {
         let line =
             text.lines().find(|line| line.contains(&format!(" {name} "))).unwrap_or_else(|| panic!("{text}"));
         let cells = line.split('│').skip(2).map(|cell| cell.trim().trim_end_matches(" %"));
-        cells.filter_map(|cell| cell.parse().ok()).collect()
-    };
-    let (exact, half, byte) = (row("f32"), row("bf16"), row("int8"));
-    let [divergence, agreement, perplexity, _, size] = exact[..] else { panic!("{text}") };
-    assert_eq!((divergence, agreement), (0.0, 100.0));
-    assert!((20.0..200.0).contains(&perplexity), "{text}");
-    assert!(half[0] > 0.0 && half[0] < 0.01, "{text}");
-    assert!(half[1] > 95.0 && (half[2] / perplexity - 1.0).abs() < 0.01, "{text}");
-    // The built-in model is made of int8 and scales: nothing is lost, and nothing is smaller.
-    assert_eq!(byte[..3], [0.0, 100.0, perplexity], "{text}");
-    assert!(byte[4] == size && half[4] > 1.9 * size, "{text}");
+        let numbers: Vec<f64> = cells.filter_map(|cell| cell.parse().ok()).collect();
+        numbers.try_into().unwrap_or_else(|_| panic!("{text}"))
+    })
+}
+
+#[test]
+fn what_rounding_costs_is_printed_for_every_precision() {
+    let [exact, half, byte] = costs(fixture("default").to_str().unwrap());
+    assert_eq!(exact[..2], [0.0, 100.0]);
+    for rounded in [half, byte] {
+        assert!(rounded[0] > 0.0 && rounded[0] < 0.01, "{rounded:?}");
+        assert!(rounded[1] > 95.0 && (rounded[2] / exact[2] - 1.0).abs() < 0.01, "{rounded:?}");
+    }
+    // At a width of 32, the scales are an eighth of what the numbers take.
+    assert!(half[4] < 0.51 * exact[4] && byte[4] < 0.285 * exact[4], "{half:?} {byte:?}");
+}
+
+#[test]
+fn the_built_in_model_is_made_of_int8_so_that_rounding_to_it_costs_nothing() {
+    let [exact, half, byte] = costs("pocket");
+    assert!((35.0..45.0).contains(&exact[2]), "{exact:?}");
+    assert_eq!(byte, exact);
+    assert!(half[0] > 0.0 && half[0] < 0.01 && half[1] > 95.0, "{half:?}");
+    assert!((half[2] / exact[2] - 1.0).abs() < 0.01 && half[4] > 1.9 * exact[4], "{half:?}");
 }
 
 #[test]

@@ -20,22 +20,26 @@ const BLOCK: usize = 32;
 
 impl From<&Distribution> for Candidates {
     fn from(distribution: &Distribution) -> Candidates {
-        let probabilities = Some(distribution.probabilities().to_vec());
-        Candidates { probabilities, ..Candidates::from(distribution.logits()) }
+        Candidates::new(distribution.logits(), Some(distribution.probabilities().to_vec()))
     }
 }
 
 impl From<&[f32]> for Candidates {
     /// A row of logits [vocabulary]; what has -∞ is no candidate.
     fn from(logits: &[f32]) -> Candidates {
-        let (size, logits) = (logits.len(), logits.to_vec());
-        let mut all = Candidates { ids: (0..size as u32).collect(), logits, probabilities: None, size };
-        all.drop_excluded();
-        all
+        Candidates::new(logits, None)
     }
 }
 
 impl Candidates {
+    /// The probabilities are those of the whole row.
+    fn new(logits: &[f32], probabilities: Option<Vec<f32>>) -> Candidates {
+        let (size, logits) = (logits.len(), logits.to_vec());
+        let mut all = Candidates { ids: (0..size as u32).collect(), logits, probabilities, size };
+        all.drop_excluded();
+        all
+    }
+
     pub fn len(&self) -> usize {
         self.ids.len()
     }
@@ -128,5 +132,20 @@ impl Candidates {
         let probabilities = self.take_probabilities();
         let place = choose(&self.logits, &probabilities);
         Ok((self.ids[place], probabilities[place]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_come_is_no_candidate_wherever_the_row_is_from() {
+        let logits = [1.0, f32::NEG_INFINITY, 3.0, f32::NEG_INFINITY];
+        let distribution = Distribution::from_logits(&logits[..]).unwrap();
+        for mut row in [Candidates::from(&distribution), Candidates::from(&logits[..])] {
+            assert_eq!((row.len(), row.logits()), (2, &[1.0, 3.0][..]));
+            assert_eq!(row.probabilities(), [distribution.p(0).unwrap(), distribution.p(2).unwrap()]);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! `:step`: a text grows by hand, with the candidates for its next token on the whole screen.
 
+mod field;
 mod screen;
 mod stepping;
 mod view;

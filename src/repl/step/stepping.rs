@@ -2,10 +2,10 @@
 
 use termimad::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::field::{Field, with_option};
 use crate::analyse::next_token::{Candidate, NextToken};
 use crate::analyse::stepper::Stepper;
 use crate::error::{Error, Result};
-use crate::generate::options::{Options, Value};
 use crate::generate::{Sampler, SamplingOptions};
 use crate::render::label;
 use crate::script::quoted;
@@ -52,27 +52,6 @@ pub struct Entry {
     before: SamplingOptions,
 }
 
-/// What a typed line is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Text,
-    Temperature,
-    TopK,
-    TopP,
-    Branch,
-    GoTo,
-}
-
-/// A rule that is turned by arrow keys.
-struct Dial {
-    /// Its option.
-    name: &'static str,
-    /// The values that the keys go through, upwards.
-    values: &'static [f64],
-    /// The value that changes nothing.
-    off: f64,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     Stay,
@@ -82,46 +61,6 @@ pub enum Flow {
 /// More candidates than this nobody looks through.
 const MOST: usize = 500;
 const PAGE: usize = 10;
-
-impl Field {
-    pub fn prompt(self) -> &'static str {
-        match self {
-            Field::Text => "text to append",
-            Field::Temperature => "temperature",
-            Field::TopK => "top-k",
-            Field::TopP => "top-p",
-            Field::Branch => "mark this place as",
-            Field::GoTo => "go to",
-        }
-    }
-
-    /// The rule that it sets, if it sets one.
-    fn dial(self) -> Option<Dial> {
-        let (name, values, off): (_, &[f64], _) = match self {
-            Field::Temperature => (
-                "temperature",
-                &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2, 1.5, 2.0, 3.0, 5.0],
-                1.0,
-            ),
-            Field::TopK => {
-                ("top_k", &[1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 40.0, 50.0, 100.0, 200.0, 500.0], f64::INFINITY)
-            }
-            Field::TopP => ("top_p", &[0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99], 1.0),
-            _ => return None,
-        };
-        Some(Dial { name, values, off })
-    }
-
-    /// The value that an option has, as it is typed.
-    pub fn value(self, options: &SamplingOptions) -> Option<String> {
-        match self {
-            Field::Temperature => options.temperature.map(|value| value.to_string()),
-            Field::TopK => options.top_k.map(|value| value.to_string()),
-            Field::TopP => options.top_p.map(|value| value.to_string()),
-            _ => None,
-        }
-    }
-}
 
 impl<'a> Stepping<'a> {
     pub fn new(stepper: Stepper, read: impl Fn(&Tokens) -> Result<NextToken> + 'a) -> Result<Stepping<'a>> {
@@ -367,36 +306,6 @@ fn told(error: &Error) -> String {
     match error.hint() {
         Some(hint) => format!("{error}; {hint}"),
         None => error.to_string(),
-    }
-}
-
-/// Rules with one of them as typed; nothing typed takes it away.
-fn with_option(options: &SamplingOptions, field: Field, name: &str, text: &str) -> Result<SamplingOptions> {
-    let (text, mut options) = (text.trim(), options.clone());
-    if text.is_empty() {
-        match field {
-            Field::Temperature => options.temperature = None,
-            Field::TopK => options.top_k = None,
-            _ => options.top_p = None,
-        }
-        return Ok(options);
-    }
-    let number = text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Number));
-    options.set(name, &number.unwrap_or_else(|_: std::num::ParseFloatError| Value::Text(text.to_owned())))?;
-    Ok(options)
-}
-
-impl Dial {
-    /// The next value upwards or downwards, as it is typed; nothing where that is off.
-    fn turned(&self, from: Option<f64>, by: i32) -> String {
-        let (from, mut values) = (from.unwrap_or(self.off), self.values.iter());
-        let found = match by > 0 {
-            true => {
-                values.find(|value| **value > from).or(self.values.last().filter(|last| **last > self.off))
-            }
-            false => values.rfind(|value| **value < from).or(self.values.first()),
-        };
-        found.map_or(String::new(), f64::to_string)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::stepping::{Field, Mode, Stepping};
+use super::field::Field;
+use super::stepping::{Mode, Stepping};
 use crate::analyse::next_token::Candidate;
 use crate::generate::stream::WholeCharacters;
 use crate::render::blocks;
