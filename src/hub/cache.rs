@@ -117,8 +117,10 @@ pub(super) fn whole(name: &str, folder: &Path, commit: Option<&str>) -> Result<M
 pub(super) fn link(blob: &Path, pointer: &Path) -> Result<()> {
     let parent = pointer.parent().expect("a snapshot's file lies in a folder");
     std::fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
-    remove(pointer)?;
-    point(blob, pointer).map_err(Error::io("link", pointer))
+    // Under a name of its own first: another download may make the same link now, and whoever is last replaces it.
+    let made = tempfile::Builder::new().make_in(parent, |path| point(blob, path));
+    let made = made.map_err(Error::io("link", pointer))?;
+    made.persist(pointer).map(drop).map_err(|failed| Error::io("link", pointer)(failed.error))
 }
 
 /// Removes a file or link, if there is one.
