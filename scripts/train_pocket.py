@@ -10,6 +10,7 @@ checkpoint.pt, from which the same command goes on after it was stopped. `--init
 
 The matrices of the layers are trained by Muon (Jordan et al. 2024, "Muon: An optimizer for hidden layers in neural
 networks"), everything else by AdamW. The learning rates rise for `--warmup` of the budget, then fall linearly to 0.
+With `--average 0.2` the weights that are kept are the mean over the last fifth of the steps.
 
 Only tokens seen at least `--min-count` times get an embedding. The others' rows stay zero, so that their logit is 0
 everywhere: the loss counts them so, which keeps the probabilities those that the model gives over all 50,257 tokens.
@@ -31,6 +32,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 VOCABULARY, END_OF_TEXT = 50257, 50256
 
@@ -87,7 +89,12 @@ class Block(nn.Module):
         batch, length, width = x.shape
         qkv = self.c_attn(self.ln_1(x)).view(batch, length, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        if x.device.type == "cpu":
+            # In bfloat16 the way back through it takes twice as long there.
+            with torch.autocast("cpu", enabled=False):
+                mixed = F.scaled_dot_product_attention(q.float(), k.float(), v.float(), is_causal=True)
+        else:
+            mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         mixed = self.attn_proj(mixed.transpose(1, 2).reshape(batch, length, width))
         x = x + F.dropout(mixed, self.dropout, self.training)
         changed = self.mlp_proj(F.gelu(self.c_fc(self.ln_2(x)), approximate="tanh"))
@@ -273,6 +280,9 @@ def arguments():
     a.add_argument("--short", type=int, default=256, help="tokens in a window, but for the finish")
     a.add_argument("--finish", type=float, default=0.15,
                    help="last share of the budget, with windows as long as the context and the whole softmax")
+    a.add_argument("--average", type=float, default=0.0, help="last share of the budget whose weights are averaged")
+    a.add_argument("--precision", choices=["float32", "bfloat16"],
+                   help="of the products while training: bfloat16 if not given on a GPU, float32 on a CPU")
     a.add_argument("--every", type=int, default=500, help="steps between evaluations")
     a.add_argument("--seed", type=int, default=0)
     return a.parse_args()
@@ -287,6 +297,7 @@ def main():
     args = arguments()
     os.makedirs(args.out, exist_ok=True)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = args.precision or ("bfloat16" if device == "cuda" else "float32")
     torch.manual_seed(args.seed)
 
     tokenizer = Tokenizer.from_file(args.tokenizer)
@@ -317,12 +328,13 @@ def main():
         optimisers = [torch.optim.AdamW(groups, args.rate, betas=(0.9, 0.95), fused=True)]
     peaks = [[g["lr"] for g in o.param_groups] for o in optimisers]
 
-    windows = Windows(text, args.seed)
+    windows, mean = Windows(text, args.seed), AveragedModel(model)
     step, seen, average = 0, 0, None
     checkpoint = os.path.join(args.out, "checkpoint.pt")
     if os.path.exists(checkpoint):
         kept = torch.load(checkpoint, weights_only=False)
         model.load_state_dict(kept["model"])
+        mean.load_state_dict(kept["mean"])
         for o, state in zip(optimisers, kept["optimisers"]):
             o.load_state_dict(state)
         windows = kept["windows"]
@@ -335,7 +347,11 @@ def main():
           f"({np.mean(text == len(used_ids)):.2%} of the text lacks one); "
           f"{trained / 1e6:.2f} M parameters on {device}; budget {args.tokens / 1e6:.1f} M tokens", flush=True)
 
-    def evaluate(batches=16):
+    def result():
+        """The weights to keep."""
+        return mean.module if mean.n_averaged > 0 else model
+
+    def evaluate(model, batches=16):
         """-ln p per held-out token, from evenly spread windows: quick, and higher than sliding windows give."""
         model.eval()
         starts = np.linspace(0, len(held) - args.context - 1, batches * 8).astype(int)
@@ -350,16 +366,16 @@ def main():
         return total / (len(starts) * args.context)
 
     def keep():
-        save(model, used_ids, shape_of(args), args.tokenizer, args.out)
+        save(result(), used_ids, shape_of(args), args.tokenizer, args.out)
         place_in_text = copy.copy(windows)
         place_in_text.ids = None
-        state = dict(model=model.state_dict(), optimisers=[o.state_dict() for o in optimisers],
+        state = dict(model=model.state_dict(), mean=mean.state_dict(), optimisers=[o.state_dict() for o in optimisers],
                      windows=place_in_text, step=step, seen=seen)
         torch.save(state, checkpoint + ".new")
         os.replace(checkpoint + ".new", checkpoint)
 
     began, first = time.time(), seen
-    print(f"before: {(nll := evaluate()):.4f} nats per held-out token, about {nll * bits_per_token:.4f} bits per byte", flush=True)
+    print(f"before: {(nll := evaluate(model)):.4f} nats per held-out token, about {nll * bits_per_token:.4f} bits per byte", flush=True)
     while seen < args.tokens:
         done = seen / args.tokens
         for o, of in zip(optimisers, peaks):
@@ -368,7 +384,7 @@ def main():
         finishing = done >= 1 - args.finish
         length = args.context if finishing else args.short
         batch = windows.take(args.batch_tokens // length, length).to(device)
-        with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
             if finishing:
                 loss = model.loss(batch[:, :-1], batch[:, 1:])
             else:
@@ -380,6 +396,8 @@ def main():
         model.wte.weight.grad[-1].zero_()
         for o in optimisers:
             o.step()
+        if done >= 1 - args.average:
+            mean.update_parameters(model)
         step, seen = step + 1, seen + args.batch_tokens
         average = loss.item() if average is None else 0.98 * average + 0.02 * loss.item()
         if step % 20 == 0:
@@ -387,7 +405,7 @@ def main():
             print(f"step {step}  {seen / 1e6:.2f} M tokens  {speed:.0f} tokens/s  loss {average:.4f}  "
                   f"{(args.tokens - seen) / speed / 60:.0f} min left", flush=True)
         if step % args.every == 0 or seen >= args.tokens:
-            nll = evaluate()
+            nll = evaluate(result())
             print(f"held out: {nll:.4f} nats per token, about {nll * bits_per_token:.4f} bits per byte", flush=True)
             keep()
             if args.minutes and time.time() - began > 60 * args.minutes:
