@@ -14,6 +14,38 @@ pub struct KnownModel {
     /// How many numbers it learnt.
     pub parameters: u64,
     pub description: &'static str,
+    /// Where that is known.
+    pub held_out: Option<HeldOut>,
+}
+
+/// How well a model predicts a text that it was not trained on.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HeldOut {
+    /// As it is written.
+    pub bits_per_byte: &'static str,
+    /// Figures of different texts cannot be compared.
+    pub text: &'static str,
+}
+
+impl HeldOut {
+    /// What Radford et al. (2019), table 3, give for the published models.
+    const fn enwik8(bits_per_byte: &'static str) -> Option<HeldOut> {
+        Some(HeldOut { bits_per_byte, text: "enwik8" })
+    }
+}
+
+impl std::fmt::Display for HeldOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bits per byte of {}", self.bits_per_byte, self.text)
+    }
+}
+
+impl KnownModel {
+    /// Its description with its figure.
+    pub fn what_it_is(&self) -> String {
+        let figure = self.held_out.iter().map(|held_out| format!("; {held_out}"));
+        std::iter::once(self.description.to_owned()).chain(figure).collect()
+    }
 }
 
 /// Every model with a name of its own.
@@ -23,36 +55,42 @@ pub const KNOWN_MODELS: &[KnownModel] = &[
         repository: None,
         parameters: 9_979_040,
         description: "built in: small, trained from scratch; a little English, no facts",
+        held_out: Some(HeldOut { bits_per_byte: "1.445", text: "held-out books" }),
     },
     KnownModel {
         name: "distilgpt2",
         repository: Some("distilbert/distilgpt2"),
         parameters: 81_912_576,
         description: "GPT-2 distilled to half its layers",
+        held_out: None,
     },
     KnownModel {
         name: "gpt2",
         repository: Some("openai-community/gpt2"),
         parameters: 124_439_808,
         description: "the smallest GPT-2 that OpenAI published",
+        held_out: HeldOut::enwik8("1.16"),
     },
     KnownModel {
         name: "gpt2-medium",
         repository: Some("openai-community/gpt2-medium"),
         parameters: 354_823_168,
         description: "GPT-2, 24 layers",
+        held_out: HeldOut::enwik8("1.01"),
     },
     KnownModel {
         name: "gpt2-large",
         repository: Some("openai-community/gpt2-large"),
         parameters: 774_030_080,
         description: "GPT-2, 36 layers",
+        held_out: HeldOut::enwik8("0.97"),
     },
     KnownModel {
         name: "gpt2-xl",
         repository: Some("openai-community/gpt2-xl"),
         parameters: 1_557_611_200,
         description: "the largest GPT-2, 48 layers",
+        held_out: HeldOut::enwik8("0.93"),
     },
 ];
 
@@ -179,6 +217,16 @@ mod tests {
         match parse(name, None) {
             Ok(Name::Repository(found)) => (found.repository, found.revision),
             other => panic!("`{name}` is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_page_has_the_figure_of_the_built_in_model() {
+        let pocket = KNOWN_MODELS.iter().find(|known| known.repository.is_none()).unwrap();
+        let figure = format!("{} bits per byte", pocket.held_out.as_ref().unwrap().bits_per_byte);
+        assert!(pocket.what_it_is().contains(&figure));
+        for page in [include_str!("../../README.md"), include_str!("../../assets/pocket/README.md")] {
+            assert!(page.contains(&figure), "{figure}: {}", page.lines().next().unwrap());
         }
     }
 

@@ -51,7 +51,7 @@ fn listed_known(cache: &Path, known: &KnownModel) -> ListedModel {
     ListedModel {
         name: known.name.to_owned(),
         parameters: Some(known.parameters),
-        description: known.description.to_owned(),
+        description: known.what_it_is(),
         bytes: match known.repository {
             None => BUILT_IN_BYTES,
             Some(_) => files.as_ref().map_or(0, bytes),

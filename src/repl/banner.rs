@@ -1,6 +1,6 @@
 //! What stands at the top and in front of each line.
 
-use crate::hub::{self, KNOWN_MODELS};
+use crate::hub::KNOWN_MODELS;
 use crate::model::precision::Precision;
 use crate::render::TextStyle;
 
@@ -12,12 +12,13 @@ pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
     };
     let title = format!("{} {}", paint("1", "tokenscope"), env!("CARGO_PKG_VERSION"));
     let mut text = format!("{title} · model {}\n", paint("1", model));
-    if hub::built_in(model).is_some() {
-        text.push_str(&format!(
-            "`{model}` is small, trained from scratch and built in; it is not GPT-2.\n`:model gpt2` gets the real one.\n"
-        ));
-    } else if let Some(known) = KNOWN_MODELS.iter().find(|known| known.name == model) {
-        text.push_str(&format!("`{model}`: {}.\n", known.description));
+    let known = KNOWN_MODELS.iter().find(|known| known.name == model);
+    if let Some(known) = known.filter(|known| known.repository.is_none()) {
+        text.push_str(&format!("`{model}` is small, trained from scratch and built in; it is not GPT-2.\n"));
+        let figure = known.held_out.iter().map(|held_out| format!("It needs {held_out}. "));
+        text.extend(figure.chain(["`:model gpt2` gets the real one.\n".to_owned()]));
+    } else if let Some(known) = known {
+        text.push_str(&format!("`{model}`: {}.\n", known.what_it_is()));
     }
     if precision != Precision::F32 {
         let name = precision.name();
@@ -73,7 +74,8 @@ mod tests {
     #[test]
     fn the_built_in_model_says_what_it_is() {
         let text = banner("pocket", Precision::F32, &TextStyle::plain(80));
-        assert!(text.contains("not GPT-2") && text.lines().all(|line| line.chars().count() <= 80));
+        assert!(text.contains("not GPT-2") && text.contains("bits per byte"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
         assert!(!banner("gpt2", Precision::Int8, &TextStyle::plain(80)).contains("not GPT-2"));
     }
 }
