@@ -9,7 +9,7 @@ use crate::model::hook::Place;
 use crate::model::trace::Trace;
 use crate::render::number::percent;
 use crate::render::shaded::{Piece, ShadedText};
-use crate::render::{Cell, Chart, Column, HeatMap, Panels, Table, label};
+use crate::render::{Cell, Chart, Column, Growth, HeatMap, Panels, Table, label};
 use crate::tokenizer::Tokens;
 
 /// The attention of all heads over one text. Cheap to clone; patterns are computed when they are looked at.
@@ -123,6 +123,7 @@ impl Attention {
             words: Vec::new(),
             unit: "mean attention weight".to_owned(),
             range: (0.0, 1.0),
+            growth: Growth::Root,
         }
         .into())
     }
@@ -255,6 +256,7 @@ impl Pattern {
             words: Vec::new(),
             unit: "attention weight".to_owned(),
             range: (0.0, 1.0),
+            growth: Growth::Root,
         }
         .into()
     }
@@ -268,11 +270,12 @@ impl Pattern {
             value: Some(f64::from(*weight)),
             detail: format!("{label}: {}", percent(f64::from(*weight))),
         };
-        let seen = labels.iter().zip(&self.weights[position]).take(position + 1);
+        let weights = &self.weights[position];
+        let seen = labels.iter().zip(weights).take(position + 1);
         Ok(ShadedText {
             title: format!("What `{}` looks at: layer {}, head {}", labels[position], self.layer, self.head),
             unit: "attention weight".to_owned(),
-            most: 1.0,
+            most: weights.iter().copied().fold(0.0, f32::max).into(),
             pieces: seen.map(piece).collect(),
         })
     }

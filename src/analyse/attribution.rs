@@ -71,9 +71,9 @@ impl Attribution {
             [Cell::from(position), Cell::Text(token), (*left_out).into(), (*gradient).into()]
         };
         Table::new(columns).rows(rows.map(row)).note(format!(
-            "the {} is {:.4}; “left out” is what it loses without the token",
+            "the {} is {}; “left out” is what it loses without the token",
             self.what(),
-            self.value
+            self.measure.written(self.value)
         ))
     }
 
@@ -92,7 +92,7 @@ impl Attribution {
         SignedBars {
             title,
             subtitle: Some(format!("after “{}”", end_of(&self.tokens.text()))),
-            axis: format!("{} ({:.4} in all)", self.measure.name(), self.value),
+            axis: format!("{} ({} in all)", self.measure.name(), self.measure.written(self.value)),
             bars: self.labels().zip(values).collect(),
         }
         .into()

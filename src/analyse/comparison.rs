@@ -15,11 +15,27 @@ pub struct Comparison {
     names: [String; 2],
 }
 
+/// Two texts as far as the last word in which they differ.
+fn until_they_part(a: &str, b: &str) -> [String; 2] {
+    let same = a.chars().rev().zip(b.chars().rev()).take_while(|(a, b)| a == b);
+    let same: usize = same.map(|(character, _)| character.len_utf8()).sum();
+    [a, b].map(|text| {
+        let (head, tail) = text.split_at(text.len() - same);
+        let word = tail.find(char::is_whitespace).unwrap_or(tail.len());
+        format!("{head}{} …", &tail[..word])
+    })
+}
+
 impl Comparison {
     /// Fails if one is over more tokens than the other.
     pub fn new(a: NextToken, b: NextToken) -> Result<Comparison> {
         let name = |next: &NextToken| next.described().unwrap_or_else(|| "given logits".to_owned());
-        let names = [name(&a), name(&b)];
+        let mut names = [name(&a), name(&b)];
+        if names[0] == names[1] && a.text != b.text {
+            let texts = until_they_part(&a.text, &b.text);
+            names = [(&a, texts[0].clone()), (&b, texts[1].clone())]
+                .map(|(next, text)| name(&NextToken { text, ..next.clone() }));
+        }
         Comparison { a, b, names }.checked()
     }
 
@@ -95,5 +111,18 @@ impl Comparison {
             bars: self.rows(n).into_iter().map(pair).collect(),
         }
         .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_with_the_same_end_are_named_by_where_they_part() {
+        let parted = until_they_part("A little boy went home", "A little girl went home");
+        assert_eq!(parted, ["A little boy …", "A little girl …"]);
+        assert_eq!(until_they_part("the king sang", "the ring sang"), ["the king …", "the ring …"]);
+        assert_eq!(until_they_part("well, he said", "he said"), ["well, he …", "he …"]);
     }
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::model::hook::Place;
-use crate::render::{Cell, Chart, Column, HeatMap, SignedBars, Table, label};
+use crate::render::{Cell, Chart, Column, Growth, HeatMap, SignedBars, Table, label};
 use crate::tokenizer::Tokens;
 
 /// What adds to the residual stream.
@@ -185,6 +185,7 @@ impl Contributions {
             words: Vec::new(),
             unit: "logit".to_owned(),
             range: (low, high),
+            growth: Growth::Even,
         }
         .into()
     }

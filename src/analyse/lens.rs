@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::model::hook::Place;
 use crate::model::trace::Trace;
 use crate::parallel;
-use crate::render::{Cell, Chart, Column, HeatMap, Table, label};
+use crate::render::{Cell, Chart, Column, Growth, HeatMap, Table, label};
 use crate::tokenizer::Tokens;
 
 /// What each place of each layer would predict, for every position of a text.
@@ -46,7 +46,7 @@ pub enum Shade {
 }
 
 /// So many positions share one pass over the head's weights.
-const TOGETHER: usize = 4;
+const TOGETHER: usize = 8;
 
 /// Reads a text once and looks through the lens at every position; `advance` hears of each.
 pub fn lens(
@@ -199,6 +199,7 @@ impl Lens {
             words: each(&|reading| label(&self.tokens.tokenizer().piece(reading.id))),
             unit: unit.to_owned(),
             range: (0.0, if shade == Shade::Probability { 1.0 } else { highest }),
+            growth: Growth::Even,
         }
         .into()
     }

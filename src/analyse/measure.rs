@@ -5,6 +5,7 @@ use candle_core::{D, Tensor};
 use super::surprisal::bits;
 use crate::error::Result;
 use crate::generate::options::{Setting, Value};
+use crate::render::number::{number, percent};
 
 /// A number for one token of a prediction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,6 +40,14 @@ impl Measure {
             Measure::Probability => Ok(log_probability()?.exp()?),
             Measure::LogProbability => Ok((log_probability()? / std::f64::consts::LN_2)?),
             Measure::Logit => Ok(logit),
+        }
+    }
+
+    /// A value of it for a reader.
+    pub fn written(self, value: f64) -> String {
+        match self {
+            Measure::Probability => percent(value),
+            Measure::LogProbability | Measure::Logit => number(value, 4),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::generate::options::{Setting, Value};
 use crate::interrupt::Interrupt;
 use crate::model::Model;
 use crate::model::hook::{Hook, Place, change_rows};
-use crate::render::{Cell, Chart, Column, HeatMap, Table, label};
+use crate::render::{Cell, Chart, Column, Growth, HeatMap, Table, label};
 use crate::tokenizer::Tokens;
 
 /// What is put back at a layer and position.
@@ -202,6 +202,7 @@ impl Patching {
             words: Vec::new(),
             unit: "bits restored".to_owned(),
             range: (all().fold(0.0, f64::min), all().fold(0.0, f64::max)),
+            growth: Growth::Even,
         }
         .into()
     }

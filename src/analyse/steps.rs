@@ -68,7 +68,11 @@ pub fn chart(generation: &Generation) -> Chart {
         if step.rank > 1 { chart.highlighted_bar(name, p) } else { chart.bar(name, p) }
     };
     let chart = generation.steps.iter().fold(chart, bar);
-    Chart::Bars(BarChart { axis: "raw probability".into(), ..chart })
+    let axis = match chart.bars.iter().any(|bar| bar.highlighted) {
+        true => "raw probability; bold where another token was likelier",
+        false => "raw probability",
+    };
+    Chart::Bars(BarChart { axis: axis.into(), ..chart })
 }
 
 /// The text, each new token shaded by how unlikely it was: by its surprisal, -log2 of its raw probability.

@@ -18,8 +18,8 @@ pub mod text;
 
 pub use blocks::blocks;
 pub use chart::{
-    Bar, BarChart, BarColumn, BarColumns, Chart, HeatMap, PairedBars, Panels, Scatter, SignedBars, TreeChart,
-    Twig,
+    Bar, BarChart, BarColumn, BarColumns, Chart, Growth, HeatMap, PairedBars, Panels, Scatter, SignedBars,
+    TreeChart, Twig,
 };
 pub use label::label;
 pub use page::Page;

@@ -11,6 +11,7 @@ use plotters_backend::{
     BackendColor, BackendCoord, BackendTextStyle, FontFamily, FontStyle, FontTransform, text_anchor,
 };
 
+use super::system_fonts;
 use crate::render::label::escape;
 
 /// A typeface of the chart. DejaVu is embedded (Bitstream Vera licence).
@@ -59,27 +60,21 @@ impl Face {
         }
     }
 
-    /// The glyph of a character, from the sans face where this one has none.
+    /// The glyph of a character: from this face, else from the sans one, else from a font of the machine.
     fn glyph(self, character: char) -> Option<(&'static FontRef<'static>, GlyphId)> {
+        self.embedded(character).or_else(|| system_fonts::glyph(character))
+    }
+
+    fn embedded(self, character: char) -> Option<(&'static FontRef<'static>, GlyphId)> {
         [self.font(), &fonts().sans]
             .into_iter()
             .map(|font| (font, font.glyph_id(character)))
             .find(|(_, id)| id.0 != 0)
     }
 
-    /// `text` with characters that no embedded face can draw written as `\u4e2d`.
+    /// `text` with characters that no font can draw written as `\u4e2d`.
     pub fn drawable(self, text: &str) -> Cow<'_, str> {
-        match text.chars().all(|character| self.glyph(character).is_some()) {
-            true => text.into(),
-            false => text
-                .chars()
-                .map(|character| match self.glyph(character) {
-                    Some(_) => character.to_string(),
-                    None => escape(character),
-                })
-                .collect::<String>()
-                .into(),
-        }
+        escaped(text, |character| self.glyph(character).is_some())
     }
 
     /// The width of `text` as it is drawn, `size` pixels to the em.
@@ -101,6 +96,17 @@ impl Face {
         }
         f64::from(x)
     }
+}
+
+fn escaped(text: &str, can_be_drawn: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().all(&can_be_drawn) {
+        return text.into();
+    }
+    let written = |character| match can_be_drawn(character) {
+        true => character.to_string(),
+        false => escape(character),
+    };
+    text.chars().map(written).collect::<String>().into()
 }
 
 /// `ab_glyph` scales by a font's height, designers by its em.
@@ -186,9 +192,10 @@ mod tests {
 
     #[test]
     fn characters_without_a_glyph_are_named() {
-        assert_eq!(Face::Mono.drawable("·programming↵Ġ"), "·programming↵Ġ");
-        assert_eq!(Face::Mono.drawable("中文"), r"\u4e2d\u6587");
-        assert_eq!(Face::Mono.drawable("a🦀"), r"a\U0001f980");
+        let embedded = |text| escaped(text, |character| Face::Mono.embedded(character).is_some());
+        assert_eq!(embedded("·programming↵Ġ"), "·programming↵Ġ");
+        assert_eq!(embedded("中文"), r"\u4e2d\u6587");
+        assert_eq!(embedded("a🦀"), r"a\U0001f980");
     }
 
     #[test]

@@ -26,6 +26,16 @@ pub struct HeatMap {
     pub unit: String,
     /// The values with the first and the last colour.
     pub range: (f64, f64),
+    pub growth: Growth,
+}
+
+/// How colours follow values between the ends of their range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Growth {
+    #[default]
+    Even,
+    /// By the square root, of shares from 0 to 1: a hundredth can be told from nothing.
+    Root,
 }
 
 /// Beyond this the cells are smaller than what a screen shows.
@@ -46,7 +56,7 @@ impl HeatMap {
     /// The colour of a value.
     pub(super) fn colour(&self, value: f64) -> Colour {
         let (scale, range) = Scale::of(self.range);
-        scale.at(share(value, range))
+        scale.at(self.growth.share(value, range))
     }
 
     pub(super) fn scene(&self) -> Result<Scene> {
@@ -59,7 +69,7 @@ impl HeatMap {
         let mut items: Vec<Item> = heading(&self.title, self.subtitle.as_deref(), width).collect();
         items.extend(self.cells(&grid));
         items.extend(grid.labels(self));
-        items.extend(legend.items(&self.unit, self.range));
+        items.extend(legend.items(&self.unit, self.range, self.growth));
         Ok(Scene { width, height, items })
     }
 
@@ -124,9 +134,11 @@ impl Grid {
         let room = WIDTH - MARGIN - left - LEGEND_ROOM - 28.0;
         let cell = if map.words.is_empty() {
             // Labels of up to 60 tokens must fit side by side; larger maps become wider and name only some.
-            let least = if rows.max(columns) <= 60 { PITCH } else { 4.0 };
-            let side = (room / columns.max(rows) as f64).clamp(least, 44.0).floor().max(least);
-            (side, side)
+            let side = |count: usize| {
+                let least = if count <= 60 { PITCH } else { 4.0 };
+                (room / count as f64).clamp(least, 44.0).floor().max(least)
+            };
+            (side(columns), side(rows))
         } else {
             ((room / columns as f64).floor().clamp(WORD_WIDTH, 110.0), 22.0)
         };
@@ -195,7 +207,7 @@ pub(super) struct Legend {
 }
 
 impl Legend {
-    pub fn items(&self, unit: &str, range: (f64, f64)) -> Vec<Item> {
+    pub fn items(&self, unit: &str, range: (f64, f64), growth: Growth) -> Vec<Item> {
         let (scale, (low, high)) = Scale::of(range);
         const STEPS: usize = 52;
         const THICK: f64 = 14.0;
@@ -212,8 +224,8 @@ impl Legend {
                 colour,
             });
         }
-        for (value, text) in round_steps(low, high, 5) {
-            let share = share(value, (low, high));
+        for (value, text) in growth.steps(low, high) {
+            let share = growth.share(value, (low, high));
             let x = self.left + THICK;
             items.push(Item::Rectangle {
                 left: x,
@@ -236,9 +248,25 @@ impl Legend {
     }
 }
 
-/// A value's place in a range, 0 to 1.
-pub(super) fn share(value: f64, (low, high): (f64, f64)) -> f64 {
-    if high > low { (value - low) / (high - low) } else { 0.0 }
+impl Growth {
+    /// A value's place in a range, 0 to 1.
+    pub(super) fn share(self, value: f64, (low, high): (f64, f64)) -> f64 {
+        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+        match self {
+            Growth::Even => share,
+            Growth::Root => share.max(0.0).sqrt(),
+        }
+    }
+
+    /// What stands beside a legend: about five values of a range.
+    fn steps(self, low: f64, high: f64) -> Vec<(f64, String)> {
+        match self {
+            Growth::Even => round_steps(low, high, 5),
+            Growth::Root => [0.0, 0.05, 0.2, 0.5, 1.0]
+                .map(|share| (low + share * (high - low), format!("{share}")))
+                .into(),
+        }
+    }
 }
 
 /// A text in lines no wider than `room`, broken between words.
@@ -301,6 +329,20 @@ mod tests {
             assert!(apart(columns.iter().map(|(x, _, _)| *x).collect()));
         }
         assert!(texts(&map(200)).len() < 200);
+    }
+
+    #[test]
+    fn few_columns_are_wide_however_many_rows_there_are() {
+        let cells = |rows: usize, columns: usize| {
+            let map = HeatMap { columns: map(columns).columns, ..map(rows) };
+            Grid::of(&map).cell
+        };
+        let (width, height) = cells(60, 6);
+        assert!(width == 44.0 && height == PITCH, "{width} × {height}");
+        let (width, height) = cells(6, 60);
+        assert!(width == PITCH && height == 44.0, "{width} × {height}");
+        let (width, height) = cells(20, 20);
+        assert_eq!(width, height);
     }
 
     #[test]

@@ -16,13 +16,14 @@ mod scene;
 mod shaded;
 mod signed;
 mod sixel;
+mod system_fonts;
 mod terminal;
 mod terminal_grids;
 mod tree;
 
 pub use bars::{Bar, BarChart};
 pub use columns::{BarColumn, BarColumns};
-pub use heat_map::HeatMap;
+pub use heat_map::{Growth, HeatMap};
 pub use pairs::PairedBars;
 pub use panels::Panels;
 pub use scatter::Scatter;

@@ -2,7 +2,7 @@
 
 use super::font::Face;
 use super::heading::{self, HALF_DIGIT, MARGIN, WIDTH, heading, start};
-use super::heat_map::Legend;
+use super::heat_map::{Growth, Legend};
 use super::scene::{Anchor, Item, Scene, Text, palette};
 use crate::error::{Error, Result};
 use crate::render::colours::VIRIDIS;
@@ -34,7 +34,10 @@ impl Panels {
         }
         let labels = self.rows.iter().map(|text| Face::Sans.width(text, LABEL_SIZE)).fold(0.0, f64::max);
         let left = MARGIN + labels + 10.0;
-        let side = ((WIDTH - left - MARGIN - 132.0) / columns as f64 - GAP).floor().clamp(40.0, 110.0);
+        let names = self.columns.iter().map(|text| Face::Sans.width(text, LABEL_SIZE)).fold(40.0, f64::max);
+        let side = ((WIDTH - left - MARGIN - 132.0) / columns as f64 - GAP)
+            .floor()
+            .clamp(names.ceil().min(110.0), 110.0);
         let top = heading::below(self.subtitle.as_deref()) + 32.0;
         let (x, y) = (
             |column: usize| left + column as f64 * (side + GAP),
@@ -61,7 +64,7 @@ impl Panels {
                 items.extend(panel(values, x(column), y(row), side));
             }
         }
-        items.extend(legend.items(&self.unit, (0.0, 1.0)));
+        items.extend(legend.items(&self.unit, (0.0, 1.0), Growth::Root));
         Ok(Scene { width, height, items })
     }
 }
@@ -78,7 +81,8 @@ fn panel(values: &[Vec<f32>], left: f64, top: f64, side: f64) -> Vec<Item> {
         let share = |column: usize| {
             let cells = span(row).flat_map(|y| span(column).map(move |x| values[y][x]));
             // 64 colours are enough here, and leave neighbours that can be joined.
-            (f64::from(cells.fold(0.0, f32::max)) * 63.0).round() as u32
+            let largest = f64::from(cells.fold(0.0, f32::max));
+            (Growth::Root.share(largest, (0.0, 1.0)) * 63.0).round() as u32
         };
         let mut column = 0;
         while column <= row {

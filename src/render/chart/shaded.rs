@@ -30,7 +30,11 @@ impl ShadedText {
             let colour = piece.value.map_or(palette::BACKGROUND, |value| PAPER.at(self.share(value)));
             items.push(Item::Rectangle { left: x, top, width: width - 1.0, height: BOX, colour });
             let baseline = top + BOX / 2.0 + HALF_DIGIT * SIZE;
-            items.push(Item::Text(start(text, Face::Mono, SIZE, ink_on(colour), x, baseline)));
+            // An SVG leaves out spaces at the ends, and all but one of several.
+            let word = text.trim_matches(' ');
+            let before = &text[..text.len() - text.trim_start_matches(' ').len()];
+            let (word, at) = (word.replace(' ', "\u{a0}"), x + Face::Mono.width(before, SIZE));
+            items.push(Item::Text(start(word, Face::Mono, SIZE, ink_on(colour), at, baseline)));
             x += width;
             if piece.ends_line() {
                 (x, top) = (MARGIN, top + LINE);
@@ -70,5 +74,34 @@ impl ShadedText {
 impl From<ShadedText> for super::Chart {
     fn from(shaded: ShadedText) -> Self {
         super::Chart::ShadedText(shaded)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::shaded::Piece;
+
+    #[test]
+    fn words_stand_behind_their_spaces_without_having_them() {
+        let piece = |label: &str| Piece { label: label.into(), value: Some(1.0), detail: String::new() };
+        let pieces = vec![piece("a"), piece("·b"), piece("⇥if··x")];
+        let text = ShadedText { title: "Text".into(), unit: "bits".into(), most: 2.0, pieces };
+        let items = text.scene().unwrap().items;
+        let words: Vec<(&str, f64)> = items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Text(text) if text.face == Face::Mono => Some((text.content.as_str(), text.x)),
+                _ => None,
+            })
+            .collect();
+        let letter = Face::Mono.width("a", SIZE);
+        let place = |columns: f64| MARGIN + columns * letter;
+        for ((word, x), (expected, at)) in
+            words.iter().zip([("a", place(0.0)), ("b", place(2.0)), ("if\u{a0}\u{a0}x", place(7.0))])
+        {
+            assert!(*word == expected && (x - at).abs() < 1e-3, "{words:?}");
+        }
+        assert_eq!(words.len(), 3);
     }
 }

@@ -2,8 +2,7 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::heat_map::share;
-use super::{HeatMap, PairedBars, Panels, SignedBars};
+use super::{Growth, HeatMap, PairedBars, Panels, SignedBars};
 use crate::render::blocks::blocks;
 use crate::render::colours::Scale;
 use crate::render::label::{Keep, one_line, shortened};
@@ -24,13 +23,13 @@ fn padded(text: &str, width: usize) -> String {
 }
 
 /// A value as two columns: a colour, or one of five grades of grey; of those below zero, the second is a minus.
-fn shade(value: f64, range: (f64, f64), style: &TextStyle) -> String {
+fn shade(value: f64, (range, growth): ((f64, f64), Growth), style: &TextStyle) -> String {
     let (scale, span) = Scale::of(range);
     if style.colour {
-        return painted("  ", scale.at(share(value, span)));
+        return painted("  ", scale.at(growth.share(value, span)));
     }
     const GRADES: [char; 5] = ['·', '░', '▒', '▓', '█'];
-    let size = if range.0 < 0.0 { value.abs() / span.1 } else { share(value, span) };
+    let size = if range.0 < 0.0 { value.abs() / span.1 } else { growth.share(value, span) };
     let grade = GRADES[(size.clamp(0.0, 1.0) * 4.0).round() as usize];
     let sign = if value < 0.0 && grade != GRADES[0] { '-' } else { grade };
     [grade, sign].into_iter().collect()
@@ -54,9 +53,9 @@ impl HeatMap {
         let mut lines = heading(&self.title, self.subtitle.as_deref(), style);
         let numbers: String = (0..shown).map(|column| format!("{:>2}", column % 100)).collect();
         lines.push(format!("{} {}", " ".repeat(width + digits + 1), numbers).trim_end().to_owned());
+        let shade = |value: f64| shade(value, (self.range, self.growth), style);
         for (row, (label, values)) in labels.iter().zip(&self.values).enumerate() {
-            let cell =
-                |value: &Option<f64>| value.map_or("  ".to_owned(), |value| shade(value, self.range, style));
+            let cell = |value: &Option<f64>| value.map_or("  ".to_owned(), shade);
             let drawn: String = values.iter().take(shown).map(cell).collect();
             lines.push(format!("{} {row:>digits$} {drawn}", padded(label, width)).trim_end().to_owned());
         }
@@ -65,14 +64,10 @@ impl HeatMap {
         }
         let (low, high) = self.range;
         let decimals = decimals([low, high].into_iter()).min(2);
-        let ends = format!(
-            "{} {} … {} {}",
-            shade(low, self.range, style),
-            number(low, decimals),
-            shade(high, self.range, style),
-            number(high, decimals)
-        );
-        lines.push(format!("{ends}  {}", self.unit));
+        let ends =
+            format!("{} {} … {} {}", shade(low), number(low, decimals), shade(high), number(high, decimals));
+        let by = if self.growth == Growth::Root { ", shaded by its square root" } else { "" };
+        lines.push(format!("{ends}  {}{by}", self.unit));
         let is_numbered = self.columns.iter().enumerate().all(|(index, column)| *column == index.to_string());
         if is_numbered {
             lines.push(format!("columns: {}", self.column_name));
@@ -104,6 +99,7 @@ impl Panels {
             words: Vec::new(),
             unit: self.unit.clone(),
             range: (0.0, 1.0),
+            growth: Growth::Root,
         };
         map.text(style)
     }
