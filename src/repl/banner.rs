@@ -1,11 +1,12 @@
 //! What stands at the top and in front of each line.
 
 use crate::hub::{self, KNOWN_MODELS};
+use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::render::TextStyle;
 
 /// What this is, which model it asks, and how to get help.
-pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
+pub fn banner(model: &str, backend: Backend, style: &TextStyle) -> String {
     let paint = |code: &str, text: &str| match style.colour {
         true => format!("\x1b[{code}m{text}\x1b[0m"),
         false => text.to_owned(),
@@ -18,6 +19,10 @@ pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
         ));
     } else if let Some(known) = KNOWN_MODELS.iter().find(|known| known.name == model) {
         text.push_str(&format!("`{model}`: {}.\n", known.description));
+    }
+    let Backend { precision, device } = backend;
+    if device != Device::Cpu {
+        text.push_str(&format!("It computes on `{}`.\n", device.name()));
     }
     if precision != Precision::F32 {
         let name = precision.name();
@@ -72,8 +77,11 @@ mod tests {
 
     #[test]
     fn the_built_in_model_says_what_it_is() {
-        let text = banner("pocket", Precision::F32, &TextStyle::plain(80));
+        let text = banner("pocket", Backend::default(), &TextStyle::plain(80));
+        let int8 = Backend { precision: Precision::Int8, device: Device::Cuda };
         assert!(text.contains("not GPT-2") && text.lines().all(|line| line.chars().count() <= 80));
-        assert!(!banner("gpt2", Precision::Int8, &TextStyle::plain(80)).contains("not GPT-2"));
+        assert!(!banner("gpt2", int8, &TextStyle::plain(80)).contains("not GPT-2"));
+        let text = banner("gpt2", int8, &TextStyle::plain(80));
+        assert!(text.contains("on `cuda`") && text.contains("rounded to int8"));
     }
 }

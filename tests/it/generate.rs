@@ -385,7 +385,7 @@ fn heard(code: &str) -> (Vec<Event>, Option<Output>) {
     let (model, out) = ("pocket".into(), out.path().to_owned());
     let settings = script::Settings {
         model,
-        precision: Default::default(),
+        backend: Default::default(),
         hub: None,
         out,
         allowed: Default::default(),
