@@ -12,7 +12,6 @@ use divan::{Bencher, black_box};
 use tokenscope::analyse::next_token::NextToken;
 use tokenscope::hub::{Hub, Settings};
 use tokenscope::interrupt::Interrupt;
-use tokenscope::model::cache::Cache;
 use tokenscope::model::{Context, Model};
 use tokenscope::render::chart::{Chart, SCALE};
 use tokenscope::script::{self, Origin, Session};
@@ -69,7 +68,7 @@ fn read_prompt(bencher: Bencher, len: usize) {
 fn decode(bencher: Bencher, past: usize) {
     let (gpt2, interrupt) = (MODEL.gpt2(), Interrupt::default());
     let ids = prompt(past);
-    let mut cache = Cache::new(MODEL.config());
+    let mut cache = MODEL.empty_cache();
     gpt2.forward(&ids, &mut cache, &interrupt, None).expect("the prompt can be read");
     let bencher = bencher.counter(ItemsCount::new(1_usize)).counter(BytesCount::new(MODEL.bytes()));
     bencher.bench_local(|| {
@@ -140,7 +139,7 @@ fn chart() -> Chart {
 fn session() -> Session {
     let settings = script::Settings {
         model: "pocket".into(),
-        precision: Default::default(),
+        backend: Default::default(),
         hub: None,
         out: ".".into(),
         allowed: Default::default(),

@@ -19,6 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::kernel;
 use crate::kernel::install;
 use crate::model::Model;
+use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::parallel;
 use crate::render::Output;
@@ -251,11 +252,13 @@ const HELD_OUT: &str = include_str!("../assets/heldout/old-granny-fox.txt");
 fn precision(common: &Common, terminal: &Terminal) -> Result<(), Failure> {
     let interrupt = interrupt();
     let model = |precision| -> Result<Model, Failure> {
-        let settings = Settings { precision, ..common.settings() };
+        let backend = Backend { precision, device: common.device };
+        let settings = Settings { backend, ..common.settings() };
         Ok(Session::new(settings, interrupt.clone(), terminal.sink()).model()?)
     };
     let exact = model(Precision::F32)?;
-    let models = Precision::ALL.into_iter().map(model).collect::<Result<Vec<_>, _>>()?;
+    let possible = |precision: &Precision| common.device == Device::Cpu || *precision != Precision::Int8;
+    let models = Precision::ALL.into_iter().filter(possible).map(model).collect::<Result<Vec<_>, _>>()?;
     let tokens = exact.tokenizer().tokenize(HELD_OUT);
     let mut progress = terminal.sink();
     let what = format!("reading {} tokens with `{}`", tokens.len(), exact.name());

@@ -150,6 +150,18 @@ pub enum Error {
     #[error("`{tensor}` in `{}` holds {dtype}, but must hold F32, F16 or BF16", path.display())]
     UnsupportedDtype { tensor: String, dtype: String, path: PathBuf },
 
+    /// A device that this program was built without.
+    #[error("this program was built without `--device {device}`")]
+    DeviceNotBuiltIn { device: &'static str },
+
+    /// A device that the system does not have, or does not let us use.
+    #[error("`--device {device}` cannot be used here: {reason}")]
+    NoSuchDevice { device: &'static str, reason: String },
+
+    /// Products of whole numbers are made by the loops for the CPU alone.
+    #[error("`--precision int8` computes on the CPU, not on `--device {device}`")]
+    Int8OnDevice { device: &'static str },
+
     /// From the tensor library; what is known to go wrong has an error of its own.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),

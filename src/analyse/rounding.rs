@@ -54,7 +54,7 @@ pub fn rounding(
     }
     let mean = |sum: f64| sum / scored as f64;
     let results = rounded.iter().zip(sums).map(|(model, [divergence, same, bits])| Rounding {
-        precision: model.precision(),
+        precision: model.backend().precision,
         bytes: model.gpt2().factor_bytes(),
         divergence: mean(divergence),
         agreement: mean(same),

@@ -29,10 +29,14 @@ pub struct Stage {
 pub fn xray(next: &NextToken, processors: &[Processor], seen: &Seen) -> Result<XRay> {
     let raw = next.distribution.probabilities();
     let stage = |rule: String, distribution: Distribution| {
-        let is_kept = |(_, p): &(&f32, &f32)| **p > 0.0;
-        let kept = raw.iter().zip(distribution.probabilities()).filter(is_kept);
-        let (kept, mass) = kept.fold((0, 0.0), |(kept, mass), (raw, _)| (kept + 1, mass + f64::from(*raw)));
-        Stage { rule, kept, mass: mass.min(1.0), next: NextToken { distribution, ..next.clone() } }
+        let all = || raw.iter().zip(distribution.probabilities());
+        let sum = |is_kept: bool| -> f64 {
+            all().filter(|(_, p)| (**p > 0.0) == is_kept).map(|(raw, _)| f64::from(*raw)).sum()
+        };
+        let kept = all().filter(|(_, p)| **p > 0.0).count();
+        // A share of the sum, which rounding leaves a little beside 1.
+        let (stays, goes) = (sum(true), sum(false));
+        Stage { rule, kept, mass: stays / (stays + goes), next: NextToken { distribution, ..next.clone() } }
     };
     let mut logits = next.distribution.logits().to_vec();
     let mut stages = vec![stage("raw".to_owned(), next.distribution.clone())];

@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::kernel::install::{self, Place};
+use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::repl::{Background, Keys};
 use crate::script::{Allowed, Settings, limits};
@@ -40,6 +41,9 @@ pub struct Common {
     #[arg(long, global = true, value_name = "PRECISION", default_value = Precision::default().name(),
         value_parser = precision())]
     pub precision: Precision,
+    /// What the model computes on; `cuda` and `metal` are in builds with that feature
+    #[arg(long, global = true, value_name = "DEVICE", default_value = Device::default().name(), value_parser = device())]
+    pub device: Device,
     /// Where charts and other files that scripts write go
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub out: PathBuf,
@@ -92,9 +96,19 @@ fn memory(text: &str) -> Result<f64, String> {
 }
 
 fn precision() -> impl TypedValueParser<Value = Precision> {
-    let known = |name: String| Precision::ALL.into_iter().find(|precision| precision.name() == name);
-    PossibleValuesParser::new(Precision::ALL.map(Precision::name))
-        .try_map(move |name| known(name).ok_or("unknown"))
+    one_of(Precision::ALL, Precision::name)
+}
+
+fn device() -> impl TypedValueParser<Value = Device> {
+    one_of(Device::ALL, Device::name)
+}
+
+fn one_of<T: Copy + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(all.map(name))
+        .try_map(move |given| all.into_iter().find(|value| name(*value) == given).ok_or("unknown"))
 }
 
 impl Common {
@@ -107,7 +121,7 @@ impl Common {
         };
         Settings {
             model: self.model.clone(),
-            precision: self.precision,
+            backend: Backend { precision: self.precision, device: self.device },
             hub: None,
             out: self.out.clone(),
             allowed,

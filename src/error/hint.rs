@@ -71,6 +71,11 @@ impl Error {
             Error::TooMuchMemory { .. } => {
                 "let go of what is not needed: `x = ()`, or `:reset` for all; `--max-memory GB` allows more".to_owned()
             }
+            Error::DeviceNotBuiltIn { device } => format!(
+                "`cargo install tokenscope --features {device}` builds it with that; `--device cpu` works everywhere"
+            ),
+            Error::NoSuchDevice { .. } => "`--device cpu` works everywhere".to_owned(),
+            Error::Int8OnDevice { .. } => "`--precision bf16` is the smallest there".to_owned(),
             Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
             Error::BrokenTokenizer { .. } => {
                 "fetch the file again; a GPT-2 tokenizer is `tokenizer.json`, or `vocab.json` with `merges.txt`"

@@ -141,7 +141,7 @@ mod tests {
     fn ran(lesson: &Lesson) -> (Vec<Shown>, Option<Box<Report>>) {
         let settings = Settings {
             model: "pocket".to_owned(),
-            precision: Default::default(),
+            backend: Default::default(),
             hub: None,
             out: ".".into(),
             allowed: Default::default(),

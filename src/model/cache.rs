@@ -1,7 +1,14 @@
 //! The keys and values of past positions, so that a new position costs one row and not the whole text again.
 
+use std::ops::Range;
+
+use candle_core::Tensor;
+
 use super::config::Config;
-use super::kernels::Head;
+use super::kernels::{self, Head};
+use super::linear::by_rows;
+use super::tensors;
+use crate::error::Result;
 
 /// One [`LayerCache`] a layer, all of the same length.
 pub struct Cache {
@@ -9,23 +16,33 @@ pub struct Cache {
     len: usize,
 }
 
-/// Keys and values of one layer, [head, capacity, head size] each.
-pub struct LayerCache {
+/// Keys and values of one layer.
+pub enum LayerCache {
+    /// For the fast loops.
+    Rows(Rows),
+    /// For candle's operations.
+    Tensors(Tensors),
+}
+
+/// [head, capacity, head size] each.
+pub struct Rows {
     keys: Vec<f32>,
     values: Vec<f32>,
     heads: usize,
     size: usize,
 }
 
+/// [head, positions, head size] each, never changed in place; `None` before anything was read.
+#[derive(Clone, Default)]
+pub struct Tensors(Option<(Tensor, Tensor)>);
+
 impl Cache {
-    /// Room for the model's whole context; memory is taken only as positions are read.
-    pub fn new(config: &Config) -> Cache {
-        let layer = || LayerCache {
-            // Zeroed pages come from the system untouched, so an unused context costs nothing.
-            keys: vec![0.0; config.n_positions * config.n_embd],
-            values: vec![0.0; config.n_positions * config.n_embd],
-            heads: config.n_head,
-            size: config.head_size(),
+    /// Room for the model's whole context, for candle's operations or for the fast loops. Memory is taken only as
+    /// positions are read.
+    pub(super) fn new(config: &Config, for_tensors: bool) -> Cache {
+        let layer = || match for_tensors {
+            true => LayerCache::Tensors(Tensors::default()),
+            false => LayerCache::Rows(Rows::new(config)),
         };
         Cache { layers: std::iter::repeat_with(layer).take(config.n_layer).collect(), len: 0 }
     }
@@ -52,7 +69,12 @@ impl Cache {
     /// Takes over the positions that another cache of the same model has beyond its own.
     pub fn follow(&mut self, other: &Cache) {
         for (layer, other_layer) in self.layers.iter_mut().zip(&other.layers) {
-            layer.copy(other_layer, self.len..other.len);
+            match (layer, other_layer) {
+                (LayerCache::Rows(rows), LayerCache::Rows(other_rows)) => {
+                    rows.copy(other_rows, self.len..other.len);
+                }
+                (layer, other_layer) => *layer = other_layer.fork(other.len),
+            }
         }
         self.len = other.len;
     }
@@ -69,14 +91,50 @@ impl Cache {
 
 impl LayerCache {
     fn fork(&self, len: usize) -> LayerCache {
-        let LayerCache { heads, size, .. } = *self;
+        match self {
+            LayerCache::Rows(rows) => LayerCache::Rows(rows.fork(len)),
+            LayerCache::Tensors(tensors) => LayerCache::Tensors(tensors.clone()),
+        }
+    }
+
+    /// Attention of new positions, which join the `past` ones that are here already, over all of them:
+    /// `qkv` [new positions, 3 · n_embd] → [new positions, n_embd].
+    pub(super) fn attend(
+        &mut self,
+        qkv: &Tensor,
+        past: usize,
+        head_size: usize,
+        scale: f32,
+    ) -> Result<Tensor> {
+        match self {
+            LayerCache::Rows(rows) => by_rows(qkv, qkv.dim(1)? / 3, |qkv| {
+                kernels::attend(qkv, &rows.extend(qkv, past), head_size, scale)
+            }),
+            LayerCache::Tensors(tensors) => {
+                let [queries, keys, values] = tensors.extend(qkv, past, head_size)?; // [n_head, _, head size]
+                tensors::attend(&queries, &keys, &values, scale)
+            }
+        }
+    }
+}
+
+impl Rows {
+    fn new(config: &Config) -> Rows {
+        // Zeroed pages come from the system untouched, so an unused context costs nothing.
+        let empty = || vec![0.0; config.n_positions * config.n_embd];
+        Rows { keys: empty(), values: empty(), heads: config.n_head, size: config.head_size() }
+    }
+
+    /// Only the positions below `len` are copied.
+    fn fork(&self, len: usize) -> Rows {
+        let Rows { heads, size, .. } = *self;
         let empty = || vec![0.0; self.keys.len()];
-        let mut copy = LayerCache { keys: empty(), values: empty(), heads, size };
+        let mut copy = Rows { keys: empty(), values: empty(), heads, size };
         copy.copy(self, 0..len);
         copy
     }
 
-    fn copy(&mut self, other: &LayerCache, positions: std::ops::Range<usize>) {
+    fn copy(&mut self, other: &Rows, positions: Range<usize>) {
         let head = self.keys.len() / self.heads;
         let range = positions.start * self.size..positions.end * self.size;
         for (from, to) in [(&other.keys, &mut self.keys), (&other.values, &mut self.values)] {
@@ -88,8 +146,8 @@ impl LayerCache {
 
     /// Takes the keys and values out of `qkv` [new positions, 3 · width] as positions `past ..`, and gives each
     /// head what it looks at: all positions up to the last new one.
-    pub(super) fn extend(&mut self, qkv: &[f32], past: usize) -> Vec<Head<'_>> {
-        let LayerCache { keys, values, heads, size } = self;
+    fn extend(&mut self, qkv: &[f32], past: usize) -> Vec<Head<'_>> {
+        let Rows { keys, values, heads, size } = self;
         let width = *heads * *size;
         let capacity = keys.len() / width;
         for (row, position) in qkv.chunks_exact(3 * width).zip(past..) {
@@ -105,5 +163,22 @@ impl LayerCache {
             .zip(values.chunks_exact(capacity * *size))
             .map(|(keys, values)| Head { keys: &keys[..read], values: &values[..read] })
             .collect()
+    }
+}
+
+impl Tensors {
+    /// Takes the keys and values out of `qkv` [new positions, 3 · width] as positions `past ..`, and gives the
+    /// queries with what they look at, [n_head, _, head size] each.
+    fn extend(&mut self, qkv: &Tensor, past: usize, head_size: usize) -> Result<[Tensor; 3]> {
+        let [queries, keys, values] = tensors::by_head(qkv, head_size)?;
+        let (keys, values) = match &self.0 {
+            Some((old_keys, old_values)) if past > 0 => (
+                Tensor::cat(&[&old_keys.narrow(1, 0, past)?, &keys], 1)?,
+                Tensor::cat(&[&old_values.narrow(1, 0, past)?, &values], 1)?,
+            ),
+            _ => (keys, values),
+        };
+        self.0 = Some((keys.clone(), values.clone()));
+        Ok([queries, keys, values])
     }
 }

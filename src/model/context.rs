@@ -17,7 +17,7 @@ pub struct Context {
 impl Context {
     /// Nothing read yet.
     pub fn new(model: &Model) -> Context {
-        Context { cache: Cache::new(model.config()), ids: Vec::new(), last: None, model: model.clone() }
+        Context { cache: model.empty_cache(), ids: Vec::new(), last: None, model: model.clone() }
     }
 
     pub fn model(&self) -> &Model {

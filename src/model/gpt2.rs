@@ -8,8 +8,7 @@ use candle_core::{Device, Tensor};
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::hook::{Hook, Place};
-use super::kernels;
-use super::linear::{Embedding, LayerNorm, Linear, add, by_rows, in_place};
+use super::linear::{Embedding, LayerNorm, Linear, Numerics, activate, add};
 use super::precision::Precision;
 use super::readout::Readout;
 use super::weights::{Checkpoint, Weight};
@@ -28,6 +27,8 @@ pub struct Gpt2 {
     pub(super) lm_head: Arc<Embedding>,
     readout: Readout,
     pub(super) n_embd: usize,
+    /// Where passes run by candle's operations; nothing for the fast loops.
+    device: Option<Device>,
 }
 
 pub(super) struct Block {
@@ -53,29 +54,38 @@ pub(super) struct Mlp {
 }
 
 impl Gpt2 {
-    /// Takes the weights that this configuration asks for; others in the checkpoint are ignored.
-    pub fn new(config: &Config, checkpoint: &Checkpoint, precision: Precision) -> Result<Gpt2> {
+    /// Takes the weights that this configuration asks for; others in the checkpoint are ignored. A device that is not
+    /// the CPU gets a copy of them, and reads with that.
+    pub fn new(
+        config: &Config,
+        checkpoint: &Checkpoint,
+        precision: Precision,
+        device: Option<&Device>,
+    ) -> Result<Gpt2> {
+        let numerics = Numerics { precision, device };
+        let exact = Numerics { precision: Precision::F32, device: None };
         let Config { vocab_size, n_positions, n_embd, layer_norm_epsilon, .. } = *config;
         let (wte, lm_head) = match config.tie_word_embeddings {
             true => {
-                let wte = Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd, precision)?);
+                let wte = Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd, numerics)?);
                 (wte.clone(), wte)
             }
             false => (
-                Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd, Precision::F32)?),
-                Arc::new(Embedding::head(checkpoint, vocab_size, n_embd, precision)?),
+                Arc::new(Embedding::tokens(checkpoint, vocab_size, n_embd, exact)?),
+                Arc::new(Embedding::head(checkpoint, vocab_size, n_embd, numerics)?),
             ),
         };
         Ok(Gpt2 {
             wpe: checkpoint.weight("wpe.weight", &[n_positions, n_embd])?,
             h: (0..config.n_layer)
-                .map(|layer| Block::new(config, checkpoint, layer, precision))
+                .map(|layer| Block::new(config, checkpoint, layer, numerics))
                 .collect::<Result<_>>()?,
-            ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon)?,
+            ln_f: LayerNorm::new(checkpoint, "ln_f", n_embd, layer_norm_epsilon, device)?,
             readout: Readout::new(config, checkpoint, lm_head.clone())?,
             lm_head,
             wte,
             n_embd,
+            device: device.cloned(),
         })
     }
 
@@ -89,7 +99,7 @@ impl Gpt2 {
         interrupt: &Interrupt,
         mut hook: Option<&mut dyn Hook>,
     ) -> Result<Tensor> {
-        let x = self.embed(ids, cache.len())?; // [positions, n_embd]
+        let mut x = self.embed(ids, cache.len())?; // [positions, n_embd]
         for (layer, block) in self.h.iter().enumerate() {
             interrupt.check()?;
             let past = cache.len();
@@ -98,11 +108,11 @@ impl Gpt2 {
             visit(Place::Before, &x)?;
             let read = block.attn.forward(&block.ln_1.forward(&x)?, cache.layer(layer), past, visit)?; // [positions, n_embd]
             visit(Place::Attention, &read)?;
-            add(&x, &read)?; // [positions, n_embd]
+            x = add(x, &read)?; // [positions, n_embd]
             visit(Place::Middle, &x)?;
             let thought = block.mlp.forward(&block.ln_2.forward(&x)?)?; // [positions, n_embd]
             visit(Place::Mlp, &thought)?;
-            add(&x, &thought)?; // [positions, n_embd]
+            x = add(x, &thought)?; // [positions, n_embd]
         }
         if let Some(hook) = hook {
             hook.visit(Place::Before, self.h.len(), &x)?;
@@ -110,6 +120,11 @@ impl Gpt2 {
         let x = self.ln_f.forward(&x)?; // [positions, n_embd]
         cache.advance(ids.len());
         Ok(x)
+    }
+
+    /// A cache with nothing in it, where this model's passes look for it.
+    pub fn empty_cache(&self, config: &Config) -> Cache {
+        Cache::new(config, self.device.is_some())
     }
 
     /// Logits of rows that [`Gpt2::forward`] gave: [positions, n_embd] → [positions, vocab_size].
@@ -161,17 +176,19 @@ impl Gpt2 {
             .map(|id| self.token_embedding(*id))
             .zip((past..).map(|position| self.position_embedding(position)));
         let x: Vec<f32> = rows.flat_map(sum).collect();
-        Ok(Tensor::from_vec(x, (ids.len(), self.n_embd), &Device::Cpu)?) // [positions, n_embd]
+        Ok(Tensor::from_vec(x, (ids.len(), self.n_embd), self.device.as_ref().unwrap_or(&Device::Cpu))?) // [positions, n_embd]
     }
 }
 
 impl Block {
-    fn new(config: &Config, checkpoint: &Checkpoint, layer: usize, precision: Precision) -> Result<Block> {
+    fn new(config: &Config, checkpoint: &Checkpoint, layer: usize, numerics: Numerics) -> Result<Block> {
         let Config { n_embd, layer_norm_epsilon, .. } = *config;
-        let norm =
-            |name| LayerNorm::new(checkpoint, &format!("h.{layer}.{name}"), n_embd, layer_norm_epsilon);
+        let norm = |name| {
+            let name = format!("h.{layer}.{name}");
+            LayerNorm::new(checkpoint, &name, n_embd, layer_norm_epsilon, numerics.device)
+        };
         let linear = |name, inputs, outputs| {
-            Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs, precision)
+            Linear::conv1d(checkpoint, &format!("h.{layer}.{name}"), inputs, outputs, numerics)
         };
         Ok(Block {
             ln_1: norm("ln_1")?,
@@ -203,9 +220,7 @@ impl Attention {
     ) -> Result<Tensor> {
         let qkv = self.c_attn.forward(x)?; // [positions, 3 · n_embd]
         visit(Place::Qkv, &qkv)?;
-        let mixed = by_rows(&qkv, self.n_embd, |qkv| {
-            kernels::attend(qkv, &cache.extend(qkv, past), self.head_size, self.scale)
-        })?; // [positions, n_embd]
+        let mixed = cache.attend(&qkv, past, self.head_size, self.scale)?; // [positions, n_embd]
         visit(Place::Mixed, &mixed)?;
         self.c_proj.forward(&mixed)
     }
@@ -230,8 +245,7 @@ impl Attention {
 impl Mlp {
     /// [positions, n_embd] → [positions, n_embd].
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = self.c_fc.forward(x)?; // [positions, n_inner]
-        in_place(&x, |x| kernels::activate(self.activation, x))?; // [positions, n_inner]
+        let x = activate(self.activation, self.c_fc.forward(x)?)?; // [positions, n_inner]
         self.c_proj.forward(&x)
     }
 }

@@ -2,12 +2,11 @@
 //! written out, and all else is in candle's own operations, which it can differentiate. The fast loops of
 //! [`super::gpt2`] for attention, layer norm and MLP cannot be; a test holds the two passes together.
 
-use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Shape, Tensor, Var};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor, Var};
 
-use super::Model;
-use super::config::Activation;
 use super::gpt2::{Attention, Block, Gpt2, Mlp};
 use super::linear::{LayerNorm, Linear};
+use super::{Model, tensors};
 use crate::error::Result;
 use crate::interrupt::Interrupt;
 
@@ -114,32 +113,16 @@ impl<F: for<'a> Fn(&'a Gpt2) -> Factor<'a>> CustomOp1 for Product<F> {
 
 /// [positions, n_embd] → [positions, n_embd].
 fn attention(attention: &Attention, x: &Tensor, linear: impl Through) -> Result<Tensor> {
-    let Attention { n_embd, head_size, scale, .. } = attention;
-    let positions = x.dim(0)?;
     let qkv = linear(|block| &block.attn.c_attn, x)?; // [positions, 3 · n_embd]
-    let by_head = |part: usize| -> Result<Tensor> {
-        let part = qkv.narrow(1, part * n_embd, *n_embd)?; // [positions, n_embd]
-        let part = part.reshape((positions, n_embd / head_size, *head_size))?;
-        Ok(part.transpose(0, 1)?.contiguous()?) // [n_head, positions, head size]
-    };
-    let (queries, keys, values) = (by_head(0)?, by_head(1)?, by_head(2)?);
-    let scores = (queries.matmul(&keys.t()?.contiguous()?)? * f64::from(*scale))?; // [n_head, positions, positions]
-    let weights = softmax(&scores.broadcast_add(&causal_mask(positions)?)?)?; // [n_head, positions, positions]
-    let mixed = weights.matmul(&values)?.transpose(0, 1)?.contiguous()?; // [positions, n_head, head size]
-    linear(|block| &block.attn.c_proj, &mixed.reshape((positions, *n_embd))?)
+    let [queries, keys, values] = tensors::by_head(&qkv, attention.head_size)?; // [n_head, positions, head size]
+    let mixed = tensors::attend(&queries, &keys, &values, attention.scale)?; // [positions, n_embd]
+    linear(|block| &block.attn.c_proj, &mixed)
 }
 
 /// [positions, n_embd] → [positions, n_embd].
 fn mlp(mlp: &Mlp, x: &Tensor, linear: impl Through) -> Result<Tensor> {
     let x = linear(|block| &block.mlp.c_fc, x)?; // [positions, n_inner]
-    let x = match mlp.activation {
-        Activation::GeluNew => x.gelu()?,
-        Activation::Gelu => x.gelu_erf()?,
-        Activation::Relu => x.relu()?,
-        Activation::Silu => x.silu()?,
-        Activation::Tanh => x.tanh()?,
-    };
-    linear(|block| &block.mlp.c_proj, &x)
+    linear(|block| &block.mlp.c_proj, &tensors::activate(mlp.activation, &x)?)
 }
 
 /// One of a block's linear layers, applied to rows: [positions, inputs] → [positions, outputs].
@@ -149,23 +132,6 @@ impl<F: Fn(fn(&Block) -> &Linear, &Tensor) -> Result<Tensor>> Through for F {}
 
 /// [positions, width] → the same.
 fn layer_norm(norm: &LayerNorm, x: &Tensor) -> Result<Tensor> {
-    let (gain, bias, epsilon) = norm.tensors()?;
-    let x = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-    let deviation = (x.sqr()?.mean_keepdim(D::Minus1)? + epsilon)?.sqrt()?; // [positions, 1]
-    Ok(x.broadcast_div(&deviation)?.broadcast_mul(&gain)?.broadcast_add(&bias)?)
-}
-
-/// Over the last dimension.
-fn softmax(scores: &Tensor) -> Result<Tensor> {
-    // A constant may be taken away, so that no exponential is too large.
-    let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?;
-    let weights = scores.exp()?;
-    Ok(weights.broadcast_div(&weights.sum_keepdim(D::Minus1)?)?)
-}
-
-/// 0 for what a position may look at, -∞ for what comes later: [positions, positions].
-fn causal_mask(positions: usize) -> Result<Tensor> {
-    let mask = (0..positions)
-        .flat_map(|row| (0..positions).map(move |column| if column > row { f32::NEG_INFINITY } else { 0.0 }));
-    Ok(Tensor::from_iter(mask, &Device::Cpu)?.reshape((positions, positions))?)
+    let (gain, bias, epsilon) = norm.tensors(&Device::Cpu)?;
+    tensors::layer_norm(x, &gain, &bias, epsilon)
 }

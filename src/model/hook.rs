@@ -3,7 +3,6 @@
 use candle_core::Tensor;
 
 use super::Model;
-use super::cache::Cache;
 use super::linear::in_place;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
@@ -50,7 +49,7 @@ impl Model {
     /// Reads a text from its start with a hook, and gives the logits of the token after it: [vocab_size].
     pub fn logits_with(&self, ids: &[u32], hook: &mut dyn Hook, interrupt: &Interrupt) -> Result<Vec<f32>> {
         self.check_prompt(ids)?;
-        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, Some(hook))?; // [positions, n_embd]
+        let x = self.gpt2().forward(ids, &mut self.empty_cache(), interrupt, Some(hook))?; // [positions, n_embd]
         let last = x.narrow(0, ids.len() - 1, 1)?; // [1, n_embd]
         Ok(self.gpt2().logits(&last)?.flatten_all()?.to_vec1()?)
     }

@@ -1,17 +1,53 @@
-//! y = xW + b, and the other layers that have weights, over candle tensors.
+//! y = xW + b, and the other layers that have weights, over candle tensors: on the CPU by the fast loops, on another
+//! device by candle's operations with a copy of the weights there.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
 
 use candle_core::{CpuStorage, Device, InplaceOp1, InplaceOp2, Layout as TensorLayout, Storage, Tensor};
 
+use super::config::Activation;
 use super::kernels::{self, Layout};
 use super::precision::{Factor, Precision};
+use super::tensors;
 use super::weights::{Checkpoint, Weight};
 use crate::error::Result;
 
+/// In which numbers a model's weights are multiplied, and the device that also gets them, if it is not the CPU.
+#[derive(Clone, Copy)]
+pub struct Numerics<'a> {
+    pub precision: Precision,
+    pub device: Option<&'a Device>,
+}
+
 /// A linear layer.
-pub struct Linear(Factor);
+pub struct Linear {
+    factor: Factor,
+    copy: Option<Copied>,
+}
+
+/// Weights on another device.
+struct Copied {
+    /// [inputs, outputs]
+    weight: Tensor,
+    /// [outputs]
+    bias: Option<Tensor>,
+}
+
+impl Copied {
+    fn new(factor: &Factor, numerics: Numerics) -> Result<Option<Copied>> {
+        let Some(device) = numerics.device else { return Ok(None) };
+        let (weight, bias) = factor.tensors()?;
+        let weight = weight.to_device(device)?.to_dtype(numerics.precision.dtype())?.contiguous()?;
+        let bias = bias.map(|bias| bias.to_device(device)).transpose()?;
+        Ok(Some(Copied { weight, bias }))
+    }
+
+    /// Whether it lies where `x` does.
+    fn is_near(&self, x: &Tensor) -> bool {
+        self.weight.device().same_device(x.device())
+    }
+}
 
 impl Linear {
     /// GPT-2's `Conv1D`: `name.weight` is [inputs, outputs], `name.bias` is [outputs].
@@ -20,26 +56,31 @@ impl Linear {
         name: &str,
         inputs: usize,
         outputs: usize,
-        precision: Precision,
+        numerics: Numerics,
     ) -> Result<Linear> {
         let (weight, layout) = checkpoint.conv1d(&format!("{name}.weight"), inputs, outputs)?;
         let bias = checkpoint.weight(&format!("{name}.bias"), &[outputs])?;
-        Ok(Linear(Factor::new(weight, Some(bias), layout, inputs, precision)))
+        let factor = Factor::new(weight, Some(bias), layout, inputs, numerics.precision);
+        let copy = Copied::new(&factor, numerics)?;
+        Ok(Linear { factor, copy })
     }
 
     /// [positions, inputs] → [positions, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        by_rows(x, self.0.outputs(), |x| self.0.products(x))
+        match &self.copy {
+            Some(copy) if copy.is_near(x) => tensors::linear(x, &copy.weight, copy.bias.as_ref()),
+            _ => by_rows(x, self.factor.outputs(), |x| self.factor.products(x)),
+        }
     }
 
     /// What the weight takes in memory.
     pub fn bytes(&self) -> usize {
-        self.0.bytes()
+        self.factor.bytes()
     }
 
     /// Copies of the weight, [inputs, outputs], and the bias, [outputs].
     pub fn tensors(&self) -> Result<(Tensor, Tensor)> {
-        let (weight, bias) = self.0.tensors()?;
+        let (weight, bias) = self.factor.tensors()?;
         Ok((weight, bias.expect("every `Conv1D` has a bias")))
     }
 }
@@ -49,6 +90,7 @@ pub struct Embedding {
     weight: Weight,
     /// The same numbers, as rows are multiplied with them.
     factor: Factor,
+    copy: Option<Copied>,
     /// The ids whose rows are kept, ascending; all others are zero. `None` if all are kept.
     kept: Option<Vec<u32>>,
     vocabulary: usize,
@@ -61,12 +103,12 @@ impl Embedding {
         checkpoint: &Checkpoint,
         vocabulary: usize,
         width: usize,
-        precision: Precision,
+        numerics: Numerics,
     ) -> Result<Embedding> {
         let kept = checkpoint.embedding_rows(vocabulary)?;
         let rows = kept.as_ref().map_or(vocabulary, Vec::len);
         let weight = checkpoint.weight("wte.weight", &[rows, width])?;
-        Ok(Embedding::new(weight, kept, vocabulary, width, precision))
+        Embedding::new(weight, kept, vocabulary, width, numerics)
     }
 
     /// `lm_head`, of a model whose head is not its token embedding.
@@ -74,10 +116,10 @@ impl Embedding {
         checkpoint: &Checkpoint,
         vocabulary: usize,
         width: usize,
-        precision: Precision,
+        numerics: Numerics,
     ) -> Result<Embedding> {
         let weight = checkpoint.weight("lm_head.weight", &[vocabulary, width])?;
-        Ok(Embedding::new(weight, None, vocabulary, width, precision))
+        Embedding::new(weight, None, vocabulary, width, numerics)
     }
 
     fn new(
@@ -85,10 +127,11 @@ impl Embedding {
         kept: Option<Vec<u32>>,
         vocabulary: usize,
         width: usize,
-        precision: Precision,
-    ) -> Embedding {
-        let factor = Factor::new(weight.clone(), None, Layout::OutputsByInputs, width, precision);
-        Embedding { weight, factor, kept, vocabulary, zeros: vec![0.0; width] }
+        numerics: Numerics,
+    ) -> Result<Embedding> {
+        let factor = Factor::new(weight.clone(), None, Layout::OutputsByInputs, width, numerics.precision);
+        let copy = Copied::new(&factor, numerics)?;
+        Ok(Embedding { weight, factor, copy, kept, vocabulary, zeros: vec![0.0; width] })
     }
 
     /// The vector of a token: [width].
@@ -113,6 +156,17 @@ impl Embedding {
 
     /// The product with each row: [positions, width] → [positions, vocabulary].
     pub fn products(&self, x: &Tensor) -> Result<Tensor> {
+        if let Some(copy) = self.copy.as_ref().filter(|copy| copy.is_near(x)) {
+            let logits = tensors::linear(x, &copy.weight, None)?; // [positions, rows]
+            return match &self.kept {
+                None => Ok(logits),
+                Some(kept) => {
+                    let columns = Tensor::from_slice(kept, kept.len(), x.device())?;
+                    let all = Tensor::zeros((x.dim(0)?, self.vocabulary), logits.dtype(), x.device())?;
+                    Ok(all.index_add(&columns, &logits, 1)?)
+                }
+            };
+        }
         by_rows(x, self.vocabulary, |x| match &self.kept {
             None => self.factor.products(x),
             Some(kept) => spread(&self.factor.products(x), kept, self.vocabulary),
@@ -137,23 +191,40 @@ pub struct LayerNorm {
     weight: Weight,
     bias: Weight,
     epsilon: f32,
+    copy: Option<(Tensor, Tensor)>,
 }
 
 impl LayerNorm {
-    pub fn new(checkpoint: &Checkpoint, name: &str, width: usize, epsilon: f32) -> Result<LayerNorm> {
+    pub fn new(
+        checkpoint: &Checkpoint,
+        name: &str,
+        width: usize,
+        epsilon: f32,
+        device: Option<&Device>,
+    ) -> Result<LayerNorm> {
         let weight = checkpoint.weight(&format!("{name}.weight"), &[width])?;
         let bias = checkpoint.weight(&format!("{name}.bias"), &[width])?;
-        Ok(LayerNorm { weight, bias, epsilon })
+        let mut norm = LayerNorm { weight, bias, epsilon, copy: None };
+        if let Some(device) = device {
+            let (gain, bias, _) = norm.tensors(device)?;
+            norm.copy = Some((gain, bias));
+        }
+        Ok(norm)
     }
 
     /// [positions, width] → the same.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if let Some((gain, bias)) = &self.copy
+            && gain.device().same_device(x.device())
+        {
+            return tensors::layer_norm(x, gain, bias, self.epsilon.into());
+        }
         by_rows(x, self.weight.len(), |x| kernels::layer_norm(x, &self.weight, &self.bias, self.epsilon))
     }
 
     /// Copies of gain and bias, [width] each, and what is added to the variance.
-    pub fn tensors(&self) -> Result<(Tensor, Tensor, f64)> {
-        let tensor = |weight: &[f32]| Tensor::from_slice(weight, weight.len(), &Device::Cpu);
+    pub fn tensors(&self, device: &Device) -> Result<(Tensor, Tensor, f64)> {
+        let tensor = |weight: &[f32]| Tensor::from_slice(weight, weight.len(), device);
         Ok((tensor(&self.weight)?, tensor(&self.bias)?, self.epsilon.into()))
     }
 }
@@ -169,13 +240,31 @@ pub fn by_rows(x: &Tensor, columns: usize, f: impl FnOnce(&[f32]) -> Vec<f32>) -
 }
 
 /// x ← f(x) for a tensor that nothing else looks at.
-pub fn in_place(x: &Tensor, f: impl FnMut(&mut [f32])) -> Result<()> {
-    Ok(x.inplace_op1(&InPlace(RefCell::new(f)))?)
+pub fn in_place(x: &Tensor, mut f: impl FnMut(&mut [f32])) -> Result<()> {
+    if x.device().is_cpu() {
+        return Ok(x.inplace_op1(&InPlace(RefCell::new(f)))?);
+    }
+    let mut values = x.flatten_all()?.to_vec1()?;
+    f(&mut values);
+    Ok(x.slice_set(&Tensor::from_vec(values, x.shape(), x.device())?, 0, 0)?)
 }
 
-/// x ← x + y, both [positions, width].
-pub fn add(x: &Tensor, y: &Tensor) -> Result<()> {
-    Ok(x.inplace_op2(y, &Add)?)
+/// x ← activation(x), or a new tensor of it.
+pub fn activate(activation: Activation, x: Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return tensors::activate(activation, &x);
+    }
+    in_place(&x, |x| kernels::activate(activation, x))?;
+    Ok(x)
+}
+
+/// x ← x + y, both [positions, width], or a new tensor of it.
+pub fn add(x: Tensor, y: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return Ok((x + y)?);
+    }
+    x.inplace_op2(y, &Add)?;
+    Ok(x)
 }
 
 struct InPlace<F>(RefCell<F>);

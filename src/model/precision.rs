@@ -1,6 +1,6 @@
 //! In which numbers do weights take part in products? Fewer bits are read faster and answer less exactly.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
 use super::kernels::{self, Layout, Matrix, Number};
@@ -30,6 +30,14 @@ impl Precision {
             Precision::F32 => "f32",
             Precision::Bf16 => "bf16",
             Precision::Int8 => "int8",
+        }
+    }
+
+    /// What a tensor of weights on another device consists of.
+    pub(super) fn dtype(self) -> DType {
+        match self {
+            Precision::F32 | Precision::Int8 => DType::F32,
+            Precision::Bf16 => DType::BF16,
         }
     }
 }

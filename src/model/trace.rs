@@ -3,7 +3,6 @@
 use candle_core::Tensor;
 
 use super::Model;
-use super::cache::Cache;
 use super::config::Config;
 use super::hook::{Hook, Place};
 use crate::error::Result;
@@ -87,7 +86,7 @@ impl Model {
     pub fn trace(&self, ids: &[u32], wanted: &'static [Place], interrupt: &Interrupt) -> Result<Trace> {
         self.check_prompt(ids)?;
         let mut trace = Trace { wanted, places: Default::default(), config: self.config().clone() };
-        self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, Some(&mut trace))?;
+        self.gpt2().forward(ids, &mut self.empty_cache(), interrupt, Some(&mut trace))?;
         Ok(trace)
     }
 
@@ -103,7 +102,7 @@ impl Model {
     ) -> Result<()> {
         const ROWS: usize = 32;
         self.check_prompt(ids)?;
-        let x = self.gpt2().forward(ids, &mut Cache::new(self.config()), interrupt, hook)?; // [positions, n_embd]
+        let x = self.gpt2().forward(ids, &mut self.empty_cache(), interrupt, hook)?; // [positions, n_embd]
         for start in (first..ids.len()).step_by(ROWS) {
             interrupt.check()?;
             let rows = x.narrow(0, start, ROWS.min(ids.len() - start))?; // [rows, n_embd]

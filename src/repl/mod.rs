@@ -108,7 +108,7 @@ pub struct Habits {
 /// Runs scripts, if some are given, then reads and runs cells until the user leaves. Answers the exit code.
 pub fn run(session: Session, terminal: &Terminal, habits: &Habits, scripts: &[PathBuf]) -> u8 {
     let (history, warning) = History::open();
-    terminal.write(&banner::banner(&session.model_name(), session.precision(), &terminal.style()));
+    terminal.write(&banner::banner(&session.model_name(), session.backend(), &terminal.style()));
     if let Some(warning) = warning {
         terminal.write(&format!("warning: {warning}\n"));
     }

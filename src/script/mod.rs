@@ -28,7 +28,7 @@ use crate::error::Result;
 use crate::hub::Hub;
 use crate::interrupt::Interrupt;
 use crate::model::Model;
-use crate::model::precision::Precision;
+use crate::model::device::Backend;
 use crate::render::Output;
 use crate::tokenizer::Tokens;
 pub use bindings::values::quoted;
@@ -75,7 +75,7 @@ pub struct Settings {
     /// The name of the model to load when one is first needed.
     pub model: String,
     /// What the weights of the models are multiplied in.
-    pub precision: Precision,
+    pub backend: Backend,
     /// Where models come from; as the environment says if none is given.
     pub hub: Option<Hub>,
     /// Files that scripts write lie below this folder.
@@ -305,8 +305,8 @@ impl Session {
     }
 
     /// What the weights of its models are multiplied in.
-    pub fn precision(&self) -> Precision {
-        self.state.precision()
+    pub fn backend(&self) -> Backend {
+        self.state.backend()
     }
 
     /// The model in use; loads it if nothing has needed it yet.

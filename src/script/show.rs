@@ -168,7 +168,7 @@ fn cell(value: &Dynamic) -> Cell {
 /// What a model is: how much of everything it has.
 pub fn model(model: &Model) -> Table {
     let config = model.config();
-    let rows: [(&str, Cell); 9] = [
+    let rows: [(&str, Cell); 10] = [
         ("model", Cell::Text(model.name().to_owned())),
         ("parameters", Cell::Integer(config.parameters() as i64)),
         ("layers", Cell::Integer(config.n_layer as i64)),
@@ -177,7 +177,8 @@ pub fn model(model: &Model) -> Table {
         ("context", Cell::Integer(config.n_positions as i64)),
         ("vocabulary", Cell::Integer(config.vocab_size as i64)),
         ("weights", Cell::Text(megabytes(model.bytes()))),
-        ("precision", Cell::Text(model.precision().name().to_owned())),
+        ("precision", Cell::Text(model.backend().precision.name().to_owned())),
+        ("device", Cell::Text(model.backend().device.name().to_owned())),
     ];
     Table::new([Column::left(""), Column::left("")])
         .rows(rows.map(|(name, cell)| [Cell::Text(name.into()), cell]))

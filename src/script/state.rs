@@ -12,7 +12,7 @@ use crate::analyse::next_token::NextToken;
 use crate::error::{Error, Result};
 use crate::hub::{self, Hub};
 use crate::interrupt::Interrupt;
-use crate::model::precision::Precision;
+use crate::model::device::Backend;
 use crate::model::{Context, Model};
 use crate::render::Output;
 use crate::tokenizer::Tokens;
@@ -30,7 +30,7 @@ pub struct State {
     /// What is to be loaded when a model is first needed.
     model: RefCell<String>,
     /// In which every model is loaded.
-    precision: Precision,
+    backend: Backend,
     context: RefCell<Option<Context>>,
     pub files: Files,
     pub memory: Memory,
@@ -42,12 +42,12 @@ pub struct State {
 
 impl State {
     pub fn new(settings: Settings, interrupt: Interrupt, sink: Sink) -> State {
-        let Settings { model, precision, hub, out, allowed } = settings;
+        let Settings { model, backend, hub, out, allowed } = settings;
         State {
             hub: hub.map_or_else(OnceCell::new, OnceCell::from),
             interrupt,
             model: RefCell::new(model),
-            precision,
+            backend,
             context: RefCell::new(None),
             memory: Memory::new(allowed.memory),
             files: Files::new(out, allowed),
@@ -105,8 +105,8 @@ impl State {
         self.model.borrow().clone()
     }
 
-    pub fn precision(&self) -> Precision {
-        self.precision
+    pub fn backend(&self) -> Backend {
+        self.backend
     }
 
     /// The model in use; loads it if nothing has needed it yet.
@@ -132,7 +132,7 @@ impl State {
             Some(source) => source,
             None => self.hub()?.resolve(name, &mut Downloads(self), &self.interrupt)?,
         };
-        self.memory.apart(|| Model::load_in(self.precision, name, &source))
+        self.memory.apart(|| Model::load_in(self.backend, name, &source))
     }
 
     /// Loads a model and uses it from now on. If it fails, the one in use stays.

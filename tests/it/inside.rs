@@ -285,7 +285,7 @@ fn the_examples_of_what_looks_inside_run_and_hold() {
         for example in binding.examples() {
             let settings = ScriptSettings {
                 model: "pocket".into(),
-                precision: Default::default(),
+                backend: Default::default(),
                 hub: None,
                 out: out.path().to_owned(),
                 allowed: Default::default(),

@@ -43,6 +43,34 @@ fn to_four_digits(number: &str) -> String {
     }
 }
 
+/// What a lesson showed when its snapshot was taken.
+fn expected(name: &str) -> Option<String> {
+    let path = root().join(format!("tests/it/snapshots/it__lessons__{name}.snap"));
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.splitn(3, "---\n").nth(2)?.to_owned())
+}
+
+/// Whether two texts are the same but for the last digit of some numbers, which may be rounded up here and down there.
+fn agree(a: &str, b: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_digit() || c == '.';
+    let words = |text: &str| -> Vec<String> {
+        let text = text.trim_end();
+        let starts = text.char_indices().scan(None, |last, (at, c)| {
+            let begins = last.replace(is_part(c)) != Some(is_part(c));
+            Some((at, begins))
+        });
+        let starts: Vec<usize> =
+            starts.filter(|(_, begins)| *begins).map(|(at, _)| at).chain([text.len()]).collect();
+        starts.windows(2).map(|ends| text[ends[0]..ends[1]].to_owned()).collect()
+    };
+    let (a, b) = (words(a), words(b));
+    let close = |a: &str, b: &str| match (a.split_once('.'), a.parse::<f64>(), b.parse::<f64>()) {
+        (Some((_, decimals)), Ok(x), Ok(y)) => (x - y).abs() < 1.5 * 0.1_f64.powi(decimals.len() as i32),
+        _ => false,
+    };
+    a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| a == b || (a.len() == b.len() && close(a, b)))
+}
+
 /// How many colours a picture has: one that is blank has a single one.
 fn colours(path: &Path) -> usize {
     let file = std::io::BufReader::new(std::fs::File::open(path).unwrap());
@@ -65,7 +93,10 @@ fn every_lesson_runs_and_shows_what_it_showed() {
             assert!(colours(&folder.path().join(line)) > 3, "{}: {line} is blank", lesson.display());
         }
         let name = lesson.file_stem().unwrap().to_string_lossy().into_owned();
-        insta::assert_snapshot!(name, rounded(&shown));
+        let shown = rounded(&shown);
+        if !expected(&name).is_some_and(|expected| agree(&expected, &shown)) {
+            insta::assert_snapshot!(name, shown);
+        }
     }
 }
 
@@ -76,4 +107,11 @@ fn numbers_are_rounded_and_nothing_else() {
         "id 50257, 15.76 %: 0.0001234 and 1.5 in v1.2.3."
     );
     assert_eq!(rounded("entropy 9.3679 bits"), "entropy 9.368 bits");
+}
+
+#[test]
+fn texts_that_differ_in_a_last_digit_agree_and_no_others() {
+    assert!(agree("p 2.158, 3 tokens", "p 2.159, 3 tokens\n"));
+    assert!(!agree("p 2.158, 3 tokens", "p 2.158, 4 tokens"));
+    assert!(!agree("p 2.158", "p 2.161") && !agree("p 2.158", "q 2.158") && !agree("9.99 %", "10.00 %"));
 }

@@ -326,7 +326,7 @@ fn session(folder: &Path) -> Session {
     let hub = Hub::new(HubSettings::new(folder));
     let settings = Settings {
         model: "pocket".to_owned(),
-        precision: Default::default(),
+        backend: Default::default(),
         hub: Some(hub),
         out: folder.to_owned(),
         allowed: Default::default(),

@@ -27,7 +27,7 @@ pub mod bindings {
         State::of(&context).load(name).map_err(raise)
     }
 
-    /// The model in use, with the fields `name`, `precision`, `parameters`, `layers`, `heads`, `width`, `context` and `vocabulary`.
+    /// The model in use, with the fields `name`, `precision`, `device`, `parameters`, `layers`, `heads`, `width`, `context` and `vocabulary`.
     ///
     /// ```rhai
     /// model().layers
@@ -56,7 +56,13 @@ pub mod bindings {
     /// What its weights are multiplied in: `f32` (exact), `bf16` or `int8`, as `--precision` said.
     #[rhai_fn(get = "precision", pure)]
     pub fn get_precision(model: &mut Model) -> String {
-        model.precision().name().to_owned()
+        model.backend().precision.name().to_owned()
+    }
+
+    /// What it computes on: `cpu`, `cuda` or `metal`, as `--device` said.
+    #[rhai_fn(get = "device", pure)]
+    pub fn get_device(model: &mut Model) -> String {
+        model.backend().device.name().to_owned()
     }
 
     /// How many numbers it has learnt.
