@@ -78,7 +78,12 @@ mod tests {
 
     #[test]
     fn the_built_in_model_says_what_it_is() {
-        use crate::hub::KNOWN_MODELS;
-        use crate::model::device::{Backend, Device};
+        let text = banner("pocket", Backend::default(), &TextStyle::plain(80));
+        let int8 = Backend { precision: Precision::Int8, device: Device::Cuda };
+        assert!(text.contains("not GPT-2") && text.contains("bits per byte"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80));
+        assert!(!banner("gpt2", int8, &TextStyle::plain(80)).contains("not GPT-2"));
+        let text = banner("gpt2", int8, &TextStyle::plain(80));
+        assert!(text.contains("on `cuda`") && text.contains("rounded to int8"));
     }
 }

@@ -287,7 +287,7 @@ fn label(text: &str) -> String {
 
 impl From<HeatMap> for super::Chart {
     fn from(map: HeatMap) -> Self {
-        super::Chart::HeatMap(map)
+        super::Chart::HeatMap(Box::new(map))
     }
 }
 

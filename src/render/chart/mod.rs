@@ -49,7 +49,7 @@ pub enum Chart {
     Pairs(PairedBars),
     /// A column of bars for each stage.
     Columns(BarColumns),
-    HeatMap(HeatMap),
+    HeatMap(Box<HeatMap>),
     /// Many small heat maps side by side.
     Panels(Panels),
     /// Points with names.
