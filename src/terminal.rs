@@ -2,6 +2,7 @@
 //! grows.
 
 mod ask;
+pub mod keys;
 mod pictures;
 mod progress;
 
