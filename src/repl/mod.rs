@@ -24,7 +24,7 @@ use crate::script::assist::{Knowledge, Question};
 use crate::script::report::Report;
 use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
-use crate::terminal::keys::Unmarked;
+use crate::terminal::keys::unmarked;
 pub use ask::asker;
 use editor::Editor;
 pub use highlight::highlighted;
@@ -213,7 +213,7 @@ impl Repl {
     fn run_cell(&mut self, code: &str) -> Result<(), Trouble> {
         let number = self.session.next_cell();
         let output = {
-            let _unmarked = Unmarked::new();
+            let _unmarked = unmarked();
             self.session.eval(code, &origin(number))?
         };
         self.cells.push((number, code.to_owned()));
@@ -265,7 +265,7 @@ impl Repl {
                     let number = self.session.next_cell();
                     let origin = Origin { name: path.display().to_string(), line: cell.line };
                     let output = {
-                        let _unmarked = Unmarked::new();
+                        let _unmarked = unmarked();
                         self.session.eval(&cell.source, &origin)?
                     };
                     self.cells.push((number, cell.source));
