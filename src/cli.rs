@@ -27,7 +27,7 @@ use crate::repl::{self, Habits};
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Settings, Unit, registry};
 use crate::terminal::{self, Terminal};
-use arguments::{Cli, Command, Common, DEFAULT_MODEL, KernelCommand, ModelsCommand};
+use arguments::{Cli, Command, Common, KernelCommand, ModelsCommand};
 use config::Config;
 use scripts::{run_cell, run_files};
 
@@ -207,12 +207,8 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
             kernel::run(&connection_file, common.settings())?;
         }
         KernelCommand::Install(at) => {
-            // Without a choice the kernel's own environment decides when it starts.
-            let model = Some(&common.model).filter(|model| *model != DEFAULT_MODEL);
-            // A notebook may lie elsewhere, and a wrong name is better told now.
-            let model = model.map(|model| Hub::from_env()?.lasting_name(model)).transpose();
-            let model = model.map_err(Failure::Usage)?;
-            let folder = install::install(&at.place(), &at.name, model.as_deref())?;
+            let start = common.start_of_kernels().map_err(Failure::Usage)?;
+            let folder = install::install(&at.place(), &at.name, &start)?;
             terminal.write(&format!("installed the kernel `{}` in {}\n", at.name, folder.display()));
         }
         KernelCommand::Uninstall(at) => {

@@ -116,6 +116,10 @@ pub enum Error {
     #[error("`{}` lies outside the folders that may be read", path.display())]
     NotAllowedToRead { path: PathBuf },
 
+    /// A model that a script names by its path.
+    #[error("the model `{}` lies outside the folders that may be read", path.display())]
+    NotAllowedToLoad { path: PathBuf },
+
     #[error("`{}` is no file", path.display())]
     NoFile { path: PathBuf },
 

@@ -27,6 +27,8 @@ pub type Asker = Box<dyn FnMut(&str) -> Result<String>>;
 pub struct State {
     hub: OnceCell<Hub>,
     pub interrupt: Interrupt,
+    /// The model that the session was set up with: whoever did that may name any.
+    given: String,
     /// What is to be loaded when a model is first needed.
     model: RefCell<String>,
     /// In which every model is loaded.
@@ -46,6 +48,7 @@ impl State {
         State {
             hub: hub.map_or_else(OnceCell::new, OnceCell::from),
             interrupt,
+            given: model.clone(),
             model: RefCell::new(model),
             backend,
             context: RefCell::new(None),
@@ -117,14 +120,26 @@ impl State {
         self.load(&self.model_name())
     }
 
-    /// A model by its name; the one in use stays.
+    /// A model that a script names; the one in use stays.
     pub fn fetch(&self, name: &str) -> Result<Model> {
         if name == self.model_name()
             && let Some(context) = &*self.context.borrow()
         {
             return Ok(context.model().clone());
         }
+        self.check_may_load(name)?;
         self.read(name)
+    }
+
+    /// Fails where a script names a model in a folder that it may not read.
+    pub fn check_may_load(&self, name: &str) -> Result<()> {
+        if hub::built_in(name).is_some() || name == self.given || name == self.model_name() {
+            return Ok(());
+        }
+        match self.hub()?.path_of(name)? {
+            Some(path) if !self.files.may_read(&path) => Err(Error::NotAllowedToLoad { path }),
+            _ => Ok(()),
+        }
     }
 
     fn read(&self, name: &str) -> Result<Model> {
