@@ -223,7 +223,9 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
     terminal::output_folder(&common.look().plot_folder)?;
-    let session = Session::new(common.settings(), interrupt(), terminal.sink());
+    let interrupt = interrupt();
+    terminal.obey(&interrupt);
+    let session = Session::new(common.settings(), interrupt, terminal.sink());
     session.ask_with(repl::asker(terminal));
     Ok(session)
 }

@@ -1,9 +1,15 @@
 //! A request to stop, shared between whoever may ask (Ctrl-C, a notebook) and whatever is running.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// How long a request may stay unnoticed while work that cannot be stopped is waited for.
+const STEP: Duration = Duration::from_millis(5);
 
 /// A cheap handle; all clones see the same request.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +64,32 @@ impl Interrupt {
         self.0.running.lock().map_or_else(|_| Vec::new(), |running| running.clone())
     }
 
+    /// Does work that is short but cannot be stopped, on a thread of its own. Whoever asks to stop need not wait for
+    /// its end: what comes of it is given up.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if somebody asked to stop before it was done.
+    pub fn unless_asked<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.check()?;
+        let (done, result) = mpsc::channel();
+        let work = move || {
+            // Nobody may be waiting any more.
+            let _ = done.send(work());
+        };
+        let thread = thread::Builder::new().spawn(work).map_err(Error::io("start", "a thread"))?;
+        loop {
+            match result.recv_timeout(STEP) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Timeout) => self.check()?,
+                // It panicked, and so do we.
+                Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                    Err(panic) => std::panic::resume_unwind(panic),
+                    Ok(()) => unreachable!("it sends before it ends"),
+                },
+            }
+        }
+    }
+
     /// `Err(Error::Interrupted)` if somebody asked to stop: long work calls this often.
     pub fn check(&self) -> Result<()> {
         if self.is_requested() { Err(Error::Interrupted) } else { Ok(()) }
@@ -82,5 +114,28 @@ mod tests {
         interrupt.end_all();
         interrupt.clear();
         assert!(handle.running().is_empty() && handle.check().is_ok());
+    }
+
+    #[test]
+    fn work_that_cannot_be_stopped_is_given_up() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.unless_asked(|| 6 * 7).unwrap(), 42);
+        // Work that ends only when this test says so.
+        let (begun, has_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let asked = interrupt.clone();
+        let asking = thread::spawn(move || {
+            has_begun.recv().unwrap();
+            asked.request();
+        });
+        let result = interrupt.unless_asked(move || {
+            begun.send(()).unwrap();
+            let _ = may_end.recv();
+        });
+        assert!(matches!(result, Err(Error::Interrupted)));
+        asking.join().unwrap();
+        assert!(end.send(()).is_ok(), "the work still waits");
+        // Once asked, nothing begins.
+        assert!(interrupt.unless_asked(|| panic!("it began")).is_err());
     }
 }

@@ -10,7 +10,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use crate::render::{self, Chart, Output, TextStyle};
 use crate::script::report::Report;
 use crate::script::{Event, Sink};
@@ -81,6 +82,8 @@ struct Inner {
     graphics: Option<Option<Graphics>>,
     /// What somebody typed while the terminal was asked something.
     typed: String,
+    /// Asked to stop, it draws no picture to its end.
+    interrupt: Interrupt,
 }
 
 /// The widest that prose and tables become, however wide the terminal is, and what may be asked for.
@@ -112,7 +115,13 @@ impl Terminal {
             at_line_start: true,
             graphics: None,
             typed: String::new(),
+            interrupt: Interrupt::default(),
         })))
+    }
+
+    /// Whose requests to stop are obeyed while a picture is drawn.
+    pub fn obey(&self, interrupt: &Interrupt) {
+        self.0.borrow_mut().interrupt = interrupt.clone();
     }
 
     pub fn plots(&self) -> Plots {
@@ -202,7 +211,7 @@ impl Terminal {
             return self.write(text);
         }
         let text = match output {
-            Output::Chart(chart) => self.plot(chart, output),
+            Output::Chart(chart) => self.plot(chart),
             output => output.text(&self.style()),
         };
         let between = match (prefix.is_empty(), text.contains('\n')) {
@@ -215,10 +224,10 @@ impl Terminal {
     }
 
     /// Shows a chart, saves it, or does both.
-    fn plot(&self, chart: &Chart, output: &Output) -> String {
+    fn plot(&self, chart: &Chart) -> String {
         let plots = self.plots();
         let shown = plots.is_shown().then(|| self.drawn(chart));
-        let saved = plots.is_saved().then(|| self.save_chart(output));
+        let saved = plots.is_saved().then(|| self.save_chart(chart));
         let parts: Vec<String> = shown.into_iter().chain(saved).collect();
         if parts.is_empty() { format!("Chart “{}”", chart.title()) } else { parts.join("\n") }
     }
@@ -227,9 +236,16 @@ impl Terminal {
     fn drawn(&self, chart: &Chart) -> String {
         let style = self.style();
         let picture = self.graphics().and_then(|graphics| {
-            graphics.picture(chart, style.width, ask::cell_width().unwrap_or(CELL_WIDTH)).ok()
+            let (chart, columns, cell) = (chart.clone(), style.width, ask::cell_width().unwrap_or(CELL_WIDTH));
+            self.unless_asked(move || graphics.picture(&chart, columns, cell)).ok()
         });
         picture.unwrap_or_else(|| chart.text(&style))
+    }
+
+    /// What comes of drawing a picture, unless somebody asks to stop before.
+    fn unless_asked<T: Send + 'static>(&self, draw: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+        let interrupt = self.0.borrow().interrupt.clone();
+        interrupt.unless_asked(draw)?
     }
 
     fn graphics(&self) -> Option<Graphics> {
@@ -250,13 +266,15 @@ impl Terminal {
     }
 
     /// Saves a chart beside the others and says where.
-    fn save_chart(&self, output: &Output) -> String {
-        let saved = output.png().unwrap_or_else(|| Ok(Vec::new())).and_then(|png| {
+    fn save_chart(&self, chart: &Chart) -> String {
+        let chart = chart.clone();
+        let saved = self.unless_asked(move || chart.png(render::chart::SCALE)).and_then(|png| {
             let path = self.next_chart();
             render::write(&path, &png).map(|()| path)
         });
         match saved {
             Ok(path) => format!("chart saved as {}", path.display()),
+            Err(Error::Interrupted) => "the chart was not saved: interrupted".to_owned(),
             Err(error) => self.with_hint(&error),
         }
     }
