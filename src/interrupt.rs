@@ -1,8 +1,9 @@
 //! A request to stop, shared between whoever may ask (Ctrl-C, a notebook) and whatever is running.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -15,11 +16,22 @@ const STEP: Duration = Duration::from_millis(5);
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Request>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Request {
     requested: AtomicBool,
     /// The names of what runs, the innermost last.
     running: Mutex<Vec<String>>,
+    /// What else ends long work.
+    bound: RwLock<Option<Bound>>,
+}
+
+/// Fails where long work must not go on.
+type Bound = Box<dyn Fn() -> Result<()> + Send + Sync>;
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("requested", &self.requested).finish_non_exhaustive()
+    }
 }
 
 impl Interrupt {
@@ -90,9 +102,18 @@ impl Interrupt {
         }
     }
 
-    /// `Err(Error::Interrupted)` if somebody asked to stop: long work calls this often.
+    /// Long work also ends where `bound` fails, instead of where an earlier one did.
+    pub fn bound(&self, bound: impl Fn() -> Result<()> + Send + Sync + 'static) {
+        *self.0.bound.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(bound));
+    }
+
+    /// `Err(Error::Interrupted)` if somebody asked to stop, or why long work must not go on: it calls this often.
     pub fn check(&self) -> Result<()> {
-        if self.is_requested() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.is_requested() {
+            return Err(Error::Interrupted);
+        }
+        let bound = self.0.bound.read().unwrap_or_else(PoisonError::into_inner);
+        bound.as_ref().map_or(Ok(()), |bound| bound())
     }
 }
 
@@ -114,6 +135,17 @@ mod tests {
         interrupt.end_all();
         interrupt.clear();
         assert!(handle.running().is_empty() && handle.check().is_ok());
+    }
+
+    #[test]
+    fn long_work_ends_at_its_bound_too() {
+        let interrupt = Interrupt::default();
+        let handle = interrupt.clone();
+        handle.bound(|| Err(Error::TooMuchMemory { taken: 2, limit: 1 }));
+        assert!(matches!(interrupt.check(), Err(Error::TooMuchMemory { .. })));
+        // Who asks to stop is told that, whatever else there is.
+        handle.request();
+        assert!(matches!(interrupt.check(), Err(Error::Interrupted)));
     }
 
     #[test]

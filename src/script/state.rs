@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{Dynamic, NativeCallContext};
 
@@ -35,7 +36,7 @@ pub struct State {
     backend: Backend,
     context: RefCell<Option<Context>>,
     pub files: Files,
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     sink: RefCell<Sink>,
     asker: RefCell<Asker>,
     /// Whether this cell was interrupted and has handed out what there was.
@@ -52,7 +53,7 @@ impl State {
             model: RefCell::new(model),
             backend,
             context: RefCell::new(None),
-            memory: Memory::new(allowed.memory),
+            memory: Arc::new(Memory::new(allowed.memory)),
             files: Files::new(out, allowed),
             sink: RefCell::new(sink),
             asker: RefCell::new(nobody()),
