@@ -159,7 +159,7 @@ fn cell(value: &Dynamic) -> Cell {
     if let Ok(number) = value.as_float() {
         return Cell::Number(number);
     }
-    if value.is_string() {
+    if value.is_string() || value.is_char() {
         return Cell::Text(crate::render::label::one_line(&value.to_string()).into_owned());
     }
     if value.is_unit() { Cell::Empty } else { Cell::Text(values::format(value)) }
