@@ -22,7 +22,7 @@ use crate::model::Model;
 use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::parallel;
-use crate::render::Output;
+use crate::render::{Output, TextStyle};
 use crate::repl::{self, Habits};
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Settings, Unit, registry};
@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
     let (arguments, config, matches) = match parse() {
         Ok(parsed) => parsed,
         Err(error) => {
-            eprint!("{}", Report::of_error(&error).text(false));
+            eprint!("{}", Report::of_error(&error).text(&TextStyle::unbroken(false)));
             return ExitCode::from(USAGE);
         }
     };
@@ -193,7 +193,7 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
         })?;
     }
     let scripts: Vec<PathBuf> = config::startup().into_iter().chain(script.map(Path::to_owned)).collect();
-    let habits = Habits { keys: common.keys, background: common.background, ghost: common.ghost };
+    let habits = Habits { keys: common.keys, ghost: common.ghost };
     match repl::run(session, terminal, &habits, &scripts) {
         0 => Ok(()),
         code => Err(Failure::Exit(code)),

@@ -11,9 +11,9 @@ use crate::hub::Hub;
 use crate::kernel::install::{self, Place, Start};
 use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
-use crate::repl::{Background, Keys};
+use crate::repl::Keys;
 use crate::script::{Allowed, Settings, limits};
-use crate::terminal::{Colour, Look, Plots, WIDTHS};
+use crate::terminal::{Background, Colour, Look, Plots, WIDTHS};
 
 /// Needs no download.
 pub const DEFAULT_MODEL: &str = "pocket";
@@ -73,7 +73,7 @@ pub struct Common {
     /// The keys of the REPL's line
     #[arg(long, global = true, value_enum, default_value_t, value_name = "KEYS")]
     pub keys: Keys,
-    /// What colours stand on, so that they can be read
+    /// What colours stand on, so that they can be read; the terminal is asked if nothing is said
     #[arg(long, global = true, value_enum, default_value_t, value_name = "GROUND")]
     pub background: Background,
     /// Whether the REPL shows how the model would go on with a text that is being typed
@@ -149,6 +149,9 @@ impl Common {
         if self.precision != Precision::default() {
             add("--precision", self.precision.name().to_owned());
         }
+        if self.device != Device::default() {
+            add("--device", self.device.name().to_owned());
+        }
         if self.max_memory != DEFAULT_MEMORY {
             add("--max-memory", self.max_memory.to_string());
         }
@@ -161,7 +164,13 @@ impl Common {
     /// How what comes of it is shown.
     pub fn look(&self) -> Look {
         let plot_folder = self.plot_dir.as_ref().unwrap_or(&self.out).clone();
-        Look { colour: self.color, plots: self.plots, plot_folder, width: self.width }
+        Look {
+            colour: self.color,
+            plots: self.plots,
+            plot_folder,
+            width: self.width,
+            background: self.background,
+        }
     }
 }
 
@@ -245,7 +254,7 @@ pub enum ExportFormat {
 #[derive(Subcommand)]
 pub enum KernelCommand {
     /// Tell Jupyter of this program; kernels start with the `--model`, `--allow-read`, `--allow-write`,
-    /// `--precision`, `--max-memory` and `--threads` that are given here
+    /// `--precision`, `--device`, `--max-memory` and `--threads` that are given here
     Install(KernelPlace),
     /// Make Jupyter forget it
     Uninstall(KernelPlace),

@@ -170,7 +170,10 @@ mod tests {
         std::fs::create_dir_all(&theirs).unwrap();
         for spec in ["{\"argv\": [\"python\", \"-m\", \"ipykernel\"]}", "not JSON"] {
             std::fs::write(theirs.join("kernel.json"), spec).unwrap();
-            assert!(matches!(install(&place, "python3", &Start::default()), Err(Error::ForeignKernel { .. })));
+            assert!(matches!(
+                install(&place, "python3", &Start::default()),
+                Err(Error::ForeignKernel { .. })
+            ));
             assert!(matches!(uninstall(&place, "python3"), Err(Error::ForeignKernel { .. })));
             assert_eq!(std::fs::read_to_string(theirs.join("kernel.json")).unwrap(), spec);
         }

@@ -383,13 +383,8 @@ fn heard(code: &str) -> (Vec<Event>, Option<Output>) {
     let sink = Box::new(move |event| hearing.borrow_mut().push(event));
     let out = tempfile::tempdir().unwrap();
     let (model, out) = ("pocket".into(), out.path().to_owned());
-    let settings = script::Settings {
-        model,
-        backend: Default::default(),
-        hub: None,
-        out,
-        allowed: Default::default(),
-    };
+    let settings =
+        script::Settings { model, backend: Default::default(), hub: None, out, allowed: Default::default() };
     let mut session = Session::new(settings, Interrupt::default(), sink);
     let origin = Origin { name: "test".into(), line: 1 };
     let last = session.eval(code, &origin).unwrap_or_else(|report| panic!("{code}\n{report:?}"));
