@@ -7,30 +7,65 @@
 //! `inline(always)`, closures too, and nothing reaches an instruction through an iterator's adaptor: `fold` or `map`
 //! would call each addition as a function.
 
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
+
+/// Partial sums that a long sum is made of: the `i`th number goes into the `i mod SUMS`th. So many under every
+/// instruction set, however many of them one vector holds: a sum is the same to the last bit on every machine that
+/// multiplies and adds in one step. And enough that none has to wait for itself.
+pub const SUMS: usize = 64;
+
+/// All partial sums as vectors, of which there are `SUMS / S::F32_LANES`; the others stay unused.
+///
+/// They stay in registers as long as each is named by a number that the compiler knows.
+pub type Sums<S> = [<S as Simd>::f32s; SUMS];
+
+/// Halves on halves, down to one.
+#[inline(always)]
+pub fn total<S: Simd>(simd: S, mut sums: Sums<S>) -> f32 {
+    let mut vectors = SUMS / S::F32_LANES;
+    while vectors > 1 {
+        vectors /= 2;
+        for index in 0..vectors {
+            sums[index] = simd.add_f32s(sums[index], sums[index + vectors]);
+        }
+    }
+    // No vector has more lanes.
+    let mut lanes = [0.0; 16];
+    let mut count = S::F32_LANES;
+    lanes[..count].copy_from_slice(bytemuck::cast_slice::<S::f32s, f32>(&sums[..1]));
+    for half in [8, 4, 2, 1] {
+        if half < count {
+            for lane in 0..half {
+                lanes[lane] += lanes[lane + half];
+            }
+            count = half;
+        }
+    }
+    lanes[0]
+}
 
 /// Σ f(x).
 #[inline(always)]
-pub fn sum_of<S: Simd>(
-    simd: S,
-    x: &[f32],
-    f: impl Fn(S::f32s) -> S::f32s,
-    f_tail: impl Fn(f32) -> f32,
-) -> f32 {
-    let (body, tail) = S::as_simd_f32s(x);
-    // Four sums at once: one alone would wait for itself at every step.
-    let mut sums = [simd.splat_f32s(0.0); 4];
-    let (fours, rest) = body.as_chunks::<4>();
-    for x in fours {
-        for lane in 0..4 {
-            sums[lane] = simd.add_f32s(sums[lane], f(x[lane]));
+pub fn sum_of<S: Simd>(simd: S, x: &[f32], f: impl Fn(S::f32s) -> S::f32s) -> f32 {
+    let mut sums: Sums<S> = [simd.splat_f32s(0.0); SUMS];
+    let (rounds, rest) = x.as_chunks::<SUMS>();
+    for round in rounds {
+        let (vectors, _) = S::as_simd_f32s(round);
+        for index in 0..SUMS / S::F32_LANES {
+            sums[index] = simd.add_f32s(sums[index], f(vectors[index]));
         }
     }
-    for x in rest {
-        sums[0] = simd.add_f32s(sums[0], f(*x));
+    let (vectors, tail) = S::as_simd_f32s(rest);
+    for index in 0..SUMS / S::F32_LANES {
+        if index < vectors.len() {
+            sums[index] = simd.add_f32s(sums[index], f(vectors[index]));
+        } else if index == vectors.len() && !tail.is_empty() {
+            let mut lanes = [0.0; SUMS];
+            simd.partial_store_f32s(&mut lanes[..tail.len()], f(simd.partial_load_f32s(tail)));
+            sums[index] = simd.add_f32s(sums[index], simd.partial_load_f32s(&lanes[..tail.len()]));
+        }
     }
-    let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
-    simd.reduce_sum_f32s(sum) + tail.iter().map(|x| f_tail(*x)).sum::<f32>()
+    total(simd, sums)
 }
 
 /// Σ x.
@@ -39,8 +74,6 @@ pub fn sum<S: Simd>(simd: S, x: &[f32]) -> f32 {
     sum_of(
         simd,
         x,
-        #[inline(always)]
-        |x| x,
         #[inline(always)]
         |x| x,
     )
@@ -231,6 +264,21 @@ pub mod testing {
 mod tests {
     use super::testing::{assert_close, numbers, on_every_instruction_set};
     use super::*;
+
+    #[test]
+    fn sums_are_the_same_to_the_last_bit_under_every_instruction_set() {
+        for count in [0, 1, 7, 63, 64, 65, 100, 160, 1003] {
+            let x = numbers(count);
+            let plain: f64 = x.iter().map(|x| f64::from(x * x)).sum();
+            let mut bits = std::collections::HashSet::new();
+            on_every_instruction_set!(|simd| {
+                let squares = sum_of(simd, &x, |x| simd.mul_f32s(x, x));
+                assert_close(&[squares], &[plain as f32], 1e-5);
+                bits.insert((squares.to_bits(), sum(simd, &x).to_bits()));
+            });
+            assert_eq!(bits.len(), 1, "{count} numbers");
+        }
+    }
 
     #[test]
     fn exp_agrees_with_the_standard_library() {

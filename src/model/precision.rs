@@ -1,9 +1,11 @@
 //! In which numbers do weights take part in products? Fewer bits are read faster and answer less exactly.
 
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
-use super::kernels::{self, Layout, Matrix, Number};
+use super::kernels::{self, Layout, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
 use super::weights::Weight;
 use crate::error::Result;
 use crate::parallel::for_each_chunk;
@@ -48,15 +50,22 @@ pub struct Factor {
     /// What each output is multiplied by, [outputs]; nothing if they are not scaled.
     scales: Option<Vec<f32>>,
     bias: Option<Weight>,
-    layout: Layout,
     inputs: usize,
     outputs: usize,
+    precision: Precision,
 }
 
 enum Numbers {
-    F32(Weight),
-    Bf16(Vec<bf16>),
-    Int8(Vec<i8>),
+    /// Where and as the file has them.
+    F32(Weight, Layout),
+    Bf16(Rows<bf16>),
+    Int8(Rows<i8>),
+}
+
+/// The weights of each output side by side, with room behind them ([`ROW_BYTES`], [`ROWS_TOGETHER`]).
+struct Rows<N> {
+    numbers: Vec<N>,
+    stride: usize,
 }
 
 impl Factor {
@@ -69,46 +78,67 @@ impl Factor {
         precision: Precision,
     ) -> Factor {
         let outputs = weight.count() / inputs;
+        let source = |numbers| Source { numbers, layout, inputs, outputs };
         let (numbers, scales) = match (precision, weight.int8(layout)) {
             (Precision::F32 | Precision::Int8, Some((numbers, scales))) => {
-                (Numbers::Int8(numbers.to_vec()), Some(scales.to_vec()))
+                let numbers =
+                    Source { numbers, layout, inputs, outputs }.by_output(|_, row: &[i8]| row.to_vec());
+                (Numbers::Int8(numbers), Some(scales.to_vec()))
             }
-            (Precision::F32, None) => (Numbers::F32(weight), None),
-            (Precision::Bf16, _) => (Numbers::Bf16(converted(&weight, |_, x| bf16::from_f32(x))), None),
+            (Precision::F32, None) => (Numbers::F32(weight, layout), None),
+            (Precision::Bf16, _) => {
+                let round = |_, row: &[f32]| row.iter().map(|x| bf16::from_f32(*x)).collect();
+                (Numbers::Bf16(source(&*weight).by_output(round)), None)
+            }
             (Precision::Int8, None) => {
-                let output = move |index: usize| match layout {
-                    Layout::InputsByOutputs => index % outputs,
-                    Layout::OutputsByInputs => index / inputs,
+                let scales: Vec<AtomicU32> =
+                    std::iter::repeat_with(AtomicU32::default).take(outputs).collect();
+                let round = |output: usize, row: &[f32]| {
+                    let (scale, numbers) = to_int8(row);
+                    scales[output].store(scale.to_bits(), Relaxed);
+                    numbers
                 };
-                let scales = scales(&weight, layout, inputs);
-                let quantised = |index: usize, x: f32| match scales[output(index)] {
-                    0.0 => 0,
-                    scale => (x / scale).round() as i8,
-                };
-                (Numbers::Int8(converted(&weight, quantised)), Some(scales))
+                let numbers = source(&*weight).by_output(round);
+                let scales = scales.into_iter().map(|scale| f32::from_bits(scale.into_inner()));
+                (Numbers::Int8(numbers), Some(scales.collect()))
             }
         };
-        Factor { numbers, scales, bias, layout, inputs, outputs }
+        Factor { numbers, scales, bias, inputs, outputs, precision }
     }
 
     /// x [rows, inputs] → x · weight + bias, [rows, outputs].
     pub fn products(&self, x: &[f32]) -> Vec<f32> {
         match &self.numbers {
-            Numbers::F32(numbers) => kernels::linear(x, self.matrix(numbers)),
-            Numbers::Bf16(numbers) => kernels::linear(x, self.matrix(numbers)),
-            Numbers::Int8(numbers) => kernels::linear(x, self.matrix(numbers)),
+            Numbers::F32(numbers, layout) => {
+                let stride = match layout {
+                    Layout::InputsByOutputs => self.outputs,
+                    Layout::OutputsByInputs => self.inputs,
+                };
+                kernels::linear(x, self.matrix(numbers, *layout, stride))
+            }
+            Numbers::Bf16(Rows { numbers, stride }) => {
+                kernels::linear_of_rounded(x, self.matrix(numbers, Layout::OutputsByInputs, *stride))
+            }
+            Numbers::Int8(Rows { numbers, stride }) => {
+                let weight = self.matrix(numbers, Layout::OutputsByInputs, *stride);
+                // What the built-in model is published in is not rounded: it answers alike on every machine.
+                match self.precision {
+                    Precision::F32 => kernels::linear(x, weight),
+                    _ => kernels::linear_of_rounded(x, weight),
+                }
+            }
         }
     }
 
     /// The weight [inputs, outputs] and the bias [outputs] as tensors of `f32`, copied.
     pub fn tensors(&self) -> Result<(Tensor, Option<Tensor>)> {
         let Factor { inputs, outputs, .. } = *self;
-        let numbers = match &self.numbers {
-            Numbers::F32(numbers) => numbers.to_vec(),
-            Numbers::Bf16(numbers) => numbers.iter().map(|number| number.widen()).collect(),
-            Numbers::Int8(numbers) => numbers.iter().map(|number| number.widen()).collect(),
+        let (numbers, layout) = match &self.numbers {
+            Numbers::F32(numbers, layout) => (numbers.to_vec(), *layout),
+            Numbers::Bf16(rows) => (rows.widened(inputs, outputs), Layout::OutputsByInputs),
+            Numbers::Int8(rows) => (rows.widened(inputs, outputs), Layout::OutputsByInputs),
         };
-        let weight = match self.layout {
+        let weight = match layout {
             Layout::InputsByOutputs => Tensor::from_vec(numbers, (inputs, outputs), &Device::Cpu)?,
             Layout::OutputsByInputs => Tensor::from_vec(numbers, (outputs, inputs), &Device::Cpu)?.t()?,
         };
@@ -127,60 +157,76 @@ impl Factor {
     /// What the numbers and their scales take in memory.
     pub fn bytes(&self) -> usize {
         let numbers = match &self.numbers {
-            Numbers::F32(numbers) => size_of_val::<[f32]>(numbers),
-            Numbers::Bf16(numbers) => size_of_val::<[bf16]>(numbers),
-            Numbers::Int8(numbers) => size_of_val::<[i8]>(numbers),
+            Numbers::F32(numbers, _) => size_of_val::<[f32]>(numbers),
+            Numbers::Bf16(rows) => size_of_val::<[bf16]>(&rows.numbers),
+            Numbers::Int8(rows) => size_of_val::<[i8]>(&rows.numbers),
         };
         numbers + self.scales.as_deref().map_or(0, size_of_val::<[f32]>)
     }
 
-    fn matrix<'a, N: Number>(&'a self, numbers: &'a [N]) -> Matrix<'a, N> {
-        let Factor { layout, inputs, outputs, .. } = *self;
-        Matrix {
-            numbers,
-            layout,
-            inputs,
-            outputs,
-            scales: self.scales.as_deref(),
-            bias: self.bias.as_deref(),
-        }
+    fn matrix<'a, N: Number>(&'a self, numbers: &'a [N], layout: Layout, stride: usize) -> Matrix<'a, N> {
+        let Factor { inputs, outputs, .. } = *self;
+        let (scales, bias) = (self.scales.as_deref(), self.bias.as_deref());
+        Matrix { numbers, layout, stride, inputs, outputs, scales, bias }
     }
 }
 
-/// Each number by a function of its index and itself.
-fn converted<N: Number + Default>(weight: &[f32], convert: impl Fn(usize, f32) -> N + Sync) -> Vec<N> {
-    const PIECE: usize = 1 << 16;
-    let mut numbers = vec![N::default(); weight.len()];
-    for_each_chunk(&mut numbers, PIECE, |piece, numbers| {
-        for ((index, number), x) in (piece * PIECE..).zip(numbers).zip(&weight[piece * PIECE..]) {
-            *number = convert(index, *x);
-        }
-    });
-    numbers
+impl<N: Number> Rows<N> {
+    /// Without the room behind them: [outputs, inputs].
+    fn widened(&self, inputs: usize, outputs: usize) -> Vec<f32> {
+        let rows = self.numbers.chunks_exact(self.stride).take(outputs);
+        rows.flat_map(|row| row[..inputs].iter().map(|number| number.widen())).collect()
+    }
 }
 
-/// For each output, what 1 stands for where its largest weight is 127.
-fn scales(weight: &[f32], layout: Layout, inputs: usize) -> Vec<f32> {
-    const PIECE: usize = 256;
-    let outputs = weight.len() / inputs;
-    let mut scales = vec![0.0_f32; outputs];
-    for_each_chunk(&mut scales, PIECE, |piece, scales| {
-        let first = piece * PIECE;
-        let largest = |row: &[f32]| row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
-        match layout {
-            Layout::InputsByOutputs => {
-                for row in weight.chunks_exact(outputs) {
-                    scales.iter_mut().zip(&row[first..]).for_each(|(scale, x)| *scale = scale.max(x.abs()));
+/// The numbers of a weight as a file has them.
+#[derive(Clone, Copy)]
+struct Source<'a, T> {
+    numbers: &'a [T],
+    layout: Layout,
+    inputs: usize,
+    outputs: usize,
+}
+
+impl<T: Copy + Default + Sync> Source<'_, T> {
+    /// Each output's numbers by a function of its index and them.
+    fn by_output<N: Number + Default>(self, round: impl Fn(usize, &[T]) -> Vec<N> + Sync) -> Rows<N> {
+        /// Outputs whose numbers are fetched together, since they lie side by side.
+        const TOGETHER: usize = 64;
+        let Source { numbers, layout, inputs, outputs } = self;
+        let stride = inputs.next_multiple_of(ROW_BYTES / size_of::<N>());
+        let mut rows = vec![N::default(); outputs.next_multiple_of(ROWS_TOGETHER) * stride];
+        for_each_chunk(&mut rows, TOGETHER * stride, |piece, rows| {
+            let first = piece * TOGETHER;
+            let count = TOGETHER.min(outputs - first);
+            let mut fetched = vec![T::default(); count * inputs];
+            match layout {
+                Layout::InputsByOutputs => {
+                    for (input, row) in numbers.chunks_exact(outputs).enumerate() {
+                        let places = fetched[input..].iter_mut().step_by(inputs);
+                        places.zip(&row[first..]).for_each(|(place, number)| *place = *number);
+                    }
+                }
+                Layout::OutputsByInputs => {
+                    fetched.copy_from_slice(&numbers[first * inputs..][..count * inputs])
                 }
             }
-            Layout::OutputsByInputs => {
-                let rows = weight[first * inputs..].chunks_exact(inputs);
-                scales.iter_mut().zip(rows).for_each(|(scale, row)| *scale = largest(row));
+            for ((output, row), numbers) in
+                (first..).zip(rows.chunks_exact_mut(stride)).zip(fetched.chunks_exact(inputs))
+            {
+                row[..inputs].copy_from_slice(&round(output, numbers));
             }
-        }
-        scales.iter_mut().for_each(|scale| *scale /= 127.0);
-    });
-    scales
+        });
+        Rows { numbers: rows, stride }
+    }
+}
+
+/// What 1 stands for where the largest number becomes ±127, and all of them in these units.
+fn to_int8(row: &[f32]) -> (f32, Vec<i8>) {
+    let scale = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0;
+    let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the lowest bits.
+    (scale, row.iter().map(|x| (x * factor + 12_582_912.0).to_bits() as i8).collect())
 }
 
 #[cfg(test)]

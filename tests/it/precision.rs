@@ -28,15 +28,16 @@ fn what_rounding_costs_is_printed_for_every_precision() {
         assert!(rounded[0] > 0.0 && rounded[0] < 0.01, "{rounded:?}");
         assert!(rounded[1] > 95.0 && (rounded[2] / exact[2] - 1.0).abs() < 0.01, "{rounded:?}");
     }
-    // At a width of 32, the scales are an eighth of what the numbers take.
-    assert!(half[4] < 0.51 * exact[4] && byte[4] < 0.285 * exact[4], "{half:?} {byte:?}");
+    // At a width of 32, the numbers of an output fill half of the bytes that are kept for them.
+    assert!(half[4] < 0.52 * exact[4] && byte[4] < 0.5 * exact[4], "{half:?} {byte:?}");
 }
 
 #[test]
 fn the_built_in_model_is_made_of_int8_so_that_rounding_to_it_costs_nothing() {
     let [exact, half, byte] = costs("pocket");
     assert!((35.0..45.0).contains(&exact[2]), "{exact:?}");
-    assert_eq!(byte, exact);
+    // The same numbers, by instructions that may add them up in another order.
+    assert!(byte[0] < 1e-6 && byte[1..] == exact[1..], "{byte:?} {exact:?}");
     assert!(half[0] > 0.0 && half[0] < 0.01 && half[1] > 95.0, "{half:?}");
     assert!((half[2] / exact[2] - 1.0).abs() < 0.01 && half[4] > 1.9 * exact[4], "{half:?}");
 }

@@ -32,8 +32,6 @@ fn normalise_with_simd<S: Simd>(simd: S, x: &[f32], gain: &[f32], bias: &[f32], 
         x,
         #[inline(always)]
         |x| simd.mul_f32s(simd.sub_f32s(x, means), simd.sub_f32s(x, means)),
-        #[inline(always)]
-        |x| (x - mean) * (x - mean),
     );
     let scale = 1.0 / (squares / width + epsilon).sqrt();
     for (((y, x), gain), bias) in y.iter_mut().zip(x).zip(gain).zip(bias) {

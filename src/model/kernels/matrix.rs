@@ -19,6 +19,8 @@ pub enum Layout {
 pub struct Matrix<'a, N> {
     pub numbers: &'a [N],
     pub layout: Layout,
+    /// From the beginning of a row (an input or an output) to that of the next.
+    pub stride: usize,
     pub inputs: usize,
     pub outputs: usize,
     /// What each output is multiplied by, [outputs].
@@ -30,7 +32,13 @@ pub struct Matrix<'a, N> {
 /// Up to so many rows, reading each weight once as it lies in memory beats packing it.
 const FEW: usize = 16;
 
-/// y [rows, outputs] = x [rows, inputs] · W, scaled, plus the bias.
+/// y [rows, outputs] = x [rows, inputs] · W, scaled, plus the bias; by special instructions if the processor has some,
+/// so that the last bits depend on the machine.
+pub fn linear_of_rounded<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
+    N::multiply_specially(x, weight).unwrap_or_else(|| linear(x, weight))
+}
+
+/// The same by vectors alone.
 pub fn linear<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     match (x.len() / weight.inputs, weight.layout) {
         (1..=FEW, Layout::InputsByOutputs) => sum_of_scaled_rows(x, weight),
@@ -58,7 +66,7 @@ const PIECES_OF_SEVERAL: usize = 8;
 
 /// Σᵢ xᵢ · row i: each thread reads whole rows in the order in which they lie in memory.
 fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
-    let Matrix { numbers, inputs, outputs, .. } = weight;
+    let Matrix { numbers, stride, inputs, outputs, .. } = weight;
     let vectors = x.len() / inputs;
     let pieces = if vectors == 1 { PIECES } else { PIECES_OF_SEVERAL };
     let rows = inputs.div_ceil(pieces).next_multiple_of(4);
@@ -67,7 +75,7 @@ fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
         let (first, last) = (piece * rows, inputs.min((piece + 1) * rows));
         // The vectors begin at this piece's first input; where the last one ends, the slice does.
         let x: Vec<f32> = x.chunks_exact(inputs).flat_map(|x| &x[first..last]).copied().collect();
-        add_scaled_rows(&x, last - first, &numbers[first * outputs..last * outputs], outputs, y);
+        add_scaled_rows(&x, last - first, &numbers[first * stride..last * stride], outputs, y);
     });
     let (sums, rest) = partial.split_at_mut(vectors * outputs);
     for_each_chunk(sums, outputs.div_ceil(4), |piece, y| {
@@ -82,12 +90,12 @@ fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 
 /// x · row o, for each output o.
 fn products_with_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
-    let Matrix { numbers, inputs, outputs, .. } = weight;
+    let Matrix { numbers, stride, inputs, outputs, .. } = weight;
     let vectors = x.len() / inputs;
     let rows = outputs.div_ceil(PIECES);
     let mut products = vec![0.0; outputs * vectors];
     for_each_chunk(&mut products, rows * vectors, |piece, y| {
-        dot_rows(x, &numbers[piece * rows * inputs..], inputs, y);
+        dot_rows(x, &numbers[piece * rows * stride..], stride, inputs, y);
     });
     let mut y = if vectors == 1 { products } else { transposed(&products, vectors) };
     y.chunks_exact_mut(outputs).for_each(|y| weight.finish(0, y));
@@ -97,6 +105,18 @@ fn products_with_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 /// [rows, columns] → [columns, rows].
 fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns)).copied().collect()
+}
+
+/// Where y begins, for threads that each write to places of their own.
+pub struct Target(pub *mut f32);
+
+// SAFETY: it is only written through, and each thread writes to places of its own.
+unsafe impl Sync for Target {}
+
+impl Target {
+    pub fn at(&self, index: usize) -> *mut f32 {
+        self.0.wrapping_add(index)
+    }
 }
 
 #[cfg(test)]
@@ -126,8 +146,9 @@ mod tests {
                     }));
                 }
                 let (scales, bias) = (Some(&scales[..]), Some(&bias[..]));
-                let exact = Matrix { numbers: &widened[..], layout, inputs, outputs, scales, bias };
-                let coarse = Matrix { numbers: &bytes[..], layout, inputs, outputs, scales, bias };
+                let stride = if layout == Layout::InputsByOutputs { outputs } else { inputs };
+                let exact = Matrix { numbers: &widened[..], layout, stride, inputs, outputs, scales, bias };
+                let coarse = Matrix { numbers: &bytes[..], layout, stride, inputs, outputs, scales, bias };
                 assert_close(&linear(&x, exact), &expected, 1e-3);
                 assert_close(&linear(&x, coarse), &expected, 1e-3);
             }

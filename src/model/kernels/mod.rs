@@ -1,9 +1,12 @@
 //! The fast CPU loops: what the forward pass spends its time in, over plain slices of `f32`.
 //!
-//! Each loop is written once over [`pulp::Simd`] (see [`crate::vector`]) and for all kinds of numbers. Work is cut into pieces of a fixed size, so that the order of the
-//! additions, and with it every bit of the result, does not depend on the number of threads.
+//! Each loop is written once over [`pulp::Simd`] (see [`crate::vector`]) and for all kinds of numbers. Work is cut into
+//! pieces of a fixed size, so that the order of the additions, and with it every bit of the result, does not depend on
+//! the number of threads.
 
 mod activation;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
 mod attention;
 mod layer_norm;
 mod matrix;
@@ -11,12 +14,14 @@ mod number;
 mod rows;
 mod strided;
 mod tiles;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod vnni;
 
 pub use activation::activate;
 pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
-pub use matrix::{Layout, Matrix, linear};
-pub use number::Number;
+pub use matrix::{Layout, Matrix, linear, linear_of_rounded};
+pub use number::{Number, ROW_BYTES, ROWS_TOGETHER};
 
 use crate::parallel::for_each_chunk;
 

@@ -3,9 +3,21 @@
 use half::bf16;
 use pulp::{Simd, bytemuck};
 
+use super::matrix::Matrix;
+
+/// Rounded weights lie in rows, one for each output, that are filled up to a multiple of so many bytes; and there is a
+/// multiple of so many rows. Then they fit the tiles of [`super::amx`] where they are.
+pub const ROW_BYTES: usize = 64;
+pub const ROWS_TOGETHER: usize = 32;
+
 /// A number of a weight.
 pub trait Number: Copy + Send + Sync {
     fn widen(self) -> f32;
+
+    /// y = x · W by special instructions, if the processor has some for such numbers and as many rows.
+    fn multiply_specially(_: &[f32], _: Matrix<Self>) -> Option<Vec<f32>> {
+        None
+    }
 }
 
 impl Number for f32 {
@@ -21,6 +33,11 @@ impl Number for bf16 {
         // half's own conversion looks out for signalling NaNs, which no instruction does for a whole vector.
         f32::from_bits(u32::from(self.to_bits()) << 16)
     }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn multiply_specially(x: &[f32], weight: Matrix<Self>) -> Option<Vec<f32>> {
+        if x.len() > weight.inputs { super::amx::multiply(x, weight) } else { None }
+    }
 }
 
 /// To be multiplied by its output's scale.
@@ -29,9 +46,19 @@ impl Number for i8 {
     fn widen(self) -> f32 {
         f32::from(self)
     }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    fn multiply_specially(x: &[f32], weight: Matrix<Self>) -> Option<Vec<f32>> {
+        if x.len() > weight.inputs {
+            super::amx::multiply(x, weight)
+        } else {
+            super::vnni::multiply(x, weight)
+        }
+    }
 }
 
-/// A vector of the first numbers of a slice, which has at least as many. One or two instructions in the end.
+/// A vector of the first numbers of a slice; zeros where it has fewer. One or two instructions in the end, where the
+/// compiler sees that it has enough.
 #[inline(always)]
 pub fn load<S: Simd, N: Number>(simd: S, numbers: &[N]) -> S::f32s {
     let mut vector = simd.splat_f32s(0.0);

@@ -4,6 +4,7 @@
 use pulp::Simd;
 
 use super::number::{Number, load};
+use crate::vector::{SUMS, Sums, total};
 
 /// Columns that are worked on together where there are several vectors: their sums stay in the first-level cache.
 const COLUMNS: usize = 512;
@@ -31,13 +32,30 @@ pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
                 #[inline(always)]
                 |row: usize| &four[row.min(last) * columns..][start..end],
             );
-            let mut vectors = x.chunks(stride).zip(y.chunks_exact_mut(columns));
-            while let Some((x, y)) = vectors.next() {
-                let (x, y) = (factors(x, first), &mut y[start..end]);
-                match vectors.next() {
-                    Some((w, z)) => add_four(simd, [x, factors(w, first)], rows, [y, &mut z[start..end]]),
-                    None => add_four(simd, [x], rows, [y]),
+            if together < columns {
+                for next in (4..8).filter_map(|row| four.get(row * columns + start..row * columns + end)) {
+                    fetch(next, 0);
                 }
+            }
+            let mut x = x.chunks(stride).map(
+                #[inline(always)]
+                |x| factors(x, first),
+            );
+            let mut y = y.chunks_exact_mut(columns).map(
+                #[inline(always)]
+                |y| &mut y[start..end],
+            );
+            // The factors of four vectors, four weights and four sums fit 32 registers; of two, 16 registers.
+            if S::F32_LANES >= 16 {
+                while x.len() >= 4 {
+                    add_four(simd, next::<4, _>(&mut x), rows, next::<4, _>(&mut y));
+                }
+            }
+            while x.len() >= 2 {
+                add_four(simd, next::<2, _>(&mut x), rows, next::<2, _>(&mut y));
+            }
+            if x.len() == 1 {
+                add_four(simd, next::<1, _>(&mut x), rows, next::<1, _>(&mut y));
             }
         }
     }
@@ -52,8 +70,15 @@ fn factors(x: &[f32], first: usize) -> [f32; 4] {
     four
 }
 
-/// y += Σ xᵢ · row i for each of one or two x and y: the factors of two, four weights and two sums fit the sixteen
-/// registers of AVX2.
+#[inline(always)]
+fn next<const COUNT: usize, T>(values: &mut impl Iterator<Item = T>) -> [T; COUNT] {
+    std::array::from_fn(
+        #[inline(always)]
+        |_| values.next().expect("so many were counted"),
+    )
+}
+
+/// y += Σ xᵢ · row i for each of a few x and y.
 #[inline(always)]
 fn add_four<S: Simd, N: Number, const VECTORS: usize>(
     simd: S,
@@ -94,14 +119,44 @@ fn add_four<S: Simd, N: Number, const VECTORS: usize>(
     }
 }
 
-/// y [rows, vectors] = rows [rows, columns] · x [vectors, columns]ᵀ.
+/// y [rows, vectors] = rows [rows, columns] · x [vectors, columns]ᵀ, where the rows begin `stride` numbers apart.
 #[pulp::with_simd(dot_rows = pulp::Arch::new())]
 #[inline(always)]
-pub fn dot_rows_with_simd<S: Simd, N: Number>(simd: S, x: &[f32], rows: &[N], columns: usize, y: &mut [f32]) {
+pub fn dot_rows_with_simd<S: Simd, N: Number>(
+    simd: S,
+    x: &[f32],
+    rows: &[N],
+    stride: usize,
+    columns: usize,
+    y: &mut [f32],
+) {
     let vectors = x.len() / columns;
-    for (y, row) in y.chunks_exact_mut(vectors).zip(rows.chunks_exact(columns)) {
+    for (y, row) in y.chunks_exact_mut(vectors).zip(rows.chunks(stride)) {
+        read_ahead(row);
         for (y, x) in y.iter_mut().zip(x.chunks_exact(columns)) {
-            *y = dot(simd, row, x);
+            *y = dot(simd, &row[..columns], x);
+        }
+    }
+}
+
+/// Fetches what lies a few kilobytes behind these numbers, as many as they are: the processor by itself reads ahead no
+/// further than to the end of a page, and gets too far behind where numbers take long to be widened.
+#[inline(always)]
+pub fn read_ahead<N>(numbers: &[N]) {
+    fetch(numbers, 8 << 10);
+}
+
+/// Fetches what lies so many bytes behind these numbers.
+#[inline(always)]
+fn fetch<N>(numbers: &[N], ahead: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        const LINE: usize = 64;
+        let start = numbers.as_ptr().cast::<i8>();
+        for place in (ahead..ahead + size_of_val(numbers)).step_by(LINE) {
+            // SAFETY: fetching is a hint that changes nothing, wherever it points.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(place)) };
         }
     }
 }
@@ -110,24 +165,25 @@ pub fn dot_rows_with_simd<S: Simd, N: Number>(simd: S, x: &[f32], rows: &[N], co
 #[inline(always)]
 pub fn dot<S: Simd, N: Number>(simd: S, w: &[N], x: &[f32]) -> f32 {
     let lanes = S::F32_LANES;
-    // Four sums at once: one alone would wait for itself at every step.
-    let mut sums = [simd.splat_f32s(0.0); 4];
-    let (vectors, tail) = S::as_simd_f32s(x);
-    let (fours, rest) = vectors.as_chunks::<4>();
-    let (w_fours, w_rest) = w.split_at(fours.len() * 4 * lanes);
-    for (w, x) in w_fours.chunks_exact(4 * lanes).zip(fours) {
-        for part in 0..4 {
-            let w = load(simd, &w[part * lanes..(part + 1) * lanes]);
-            sums[part] = simd.mul_add_e_f32s(w, x[part], sums[part]);
+    let mut sums: Sums<S> = [simd.splat_f32s(0.0); SUMS];
+    let ((x_rounds, x_rest), (w_rounds, w_rest)) = (x.as_chunks::<SUMS>(), w.as_chunks::<SUMS>());
+    for (w, x) in w_rounds.iter().zip(x_rounds) {
+        let (x, _) = S::as_simd_f32s(x);
+        for index in 0..SUMS / lanes {
+            sums[index] = simd.mul_add_e_f32s(load(simd, &w[index * lanes..]), x[index], sums[index]);
         }
     }
-    let (w_rest, w_tail) = w_rest.split_at(rest.len() * lanes);
-    for (w, x) in w_rest.chunks_exact(lanes).zip(rest) {
-        sums[0] = simd.mul_add_e_f32s(load(simd, w), *x, sums[0]);
+    let (x, x_tail) = S::as_simd_f32s(x_rest);
+    for index in 0..SUMS / lanes {
+        if index < x.len() {
+            let w = load(simd, &w_rest[index * lanes..(index + 1) * lanes]);
+            sums[index] = simd.mul_add_e_f32s(w, x[index], sums[index]);
+        } else if index == x.len() && !x_tail.is_empty() {
+            let w = load(simd, &w_rest[index * lanes..]);
+            sums[index] = simd.mul_add_e_f32s(w, simd.partial_load_f32s(x_tail), sums[index]);
+        }
     }
-    let sum = simd.add_f32s(simd.add_f32s(sums[0], sums[1]), simd.add_f32s(sums[2], sums[3]));
-    let tail: f32 = w_tail.iter().zip(tail).map(|(w, x)| w.widen() * x).sum();
-    simd.reduce_sum_f32s(sum) + tail
+    total(simd, sums)
 }
 
 #[cfg(test)]
@@ -156,7 +212,7 @@ mod tests {
                 add_scaled_rows_with_simd(simd, &down, count, &matrix, width, &mut y);
                 assert_close(&y, &sums, 1e-4);
                 let mut y = vec![f32::NAN; vectors * count];
-                dot_rows_with_simd(simd, &across, &matrix, width, &mut y);
+                dot_rows_with_simd(simd, &across, &matrix, width, width, &mut y);
                 assert_close(&y, &products, 1e-4);
             });
         }

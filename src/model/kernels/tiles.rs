@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use pulp::Simd;
 
-use super::matrix::{Layout, Matrix};
+use super::matrix::{Layout, Matrix, Target};
 use super::number::{Number, load};
 use crate::parallel::{for_each_chunk, for_each_part, threads};
 
@@ -50,18 +50,6 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
         });
     });
     y
-}
-
-/// Where y begins.
-struct Target(*mut f32);
-
-// SAFETY: it is only written through, and each thread writes to places of its own.
-unsafe impl Sync for Target {}
-
-impl Target {
-    fn at(&self, index: usize) -> *mut f32 {
-        self.0.wrapping_add(index)
-    }
 }
 
 /// The `index`th piece of `size` below `end`.
@@ -166,7 +154,7 @@ fn pack_with_simd<S: Simd, N: Number>(
     match weight.layout {
         Layout::InputsByOutputs => {
             for (index, input) in inputs.enumerate() {
-                let row = &weight.numbers[input * weight.outputs..][outputs.clone()];
+                let row = &weight.numbers[input * weight.stride..][outputs.clone()];
                 let whole = row.len() / width * width;
                 for (numbers, panel) in row.chunks_exact(width).zip(panels.chunks_exact_mut(size)) {
                     let (vectors, _) = S::as_mut_simd_f32s(&mut panel[index * width..(index + 1) * width]);
@@ -183,7 +171,7 @@ fn pack_with_simd<S: Simd, N: Number>(
         Layout::OutputsByInputs => {
             for (panel, first) in panels.chunks_exact_mut(size).zip(outputs.clone().step_by(width)) {
                 for (column, output) in (first..outputs.end.min(first + width)).enumerate() {
-                    let row = &weight.numbers[output * weight.inputs..][inputs.clone()];
+                    let row = &weight.numbers[output * weight.stride..][inputs.clone()];
                     for (value, number) in panel.chunks_exact_mut(width).zip(row) {
                         value[column] = number.widen();
                     }

@@ -1,0 +1,116 @@
+//! Products of one row with int8 weights, by the instructions that multiply bytes and add up four products at once
+//! (AVX-512 VNNI). The row is cut into bytes as for [`super::amx`]; the sums are whole numbers, and exact.
+
+use std::arch::x86_64::{
+    __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_set1_epi8,
+    _mm512_setzero_si512,
+};
+
+use super::amx::{STEP, cut_in_three};
+use super::matrix::{Layout, Matrix};
+use super::rows::read_ahead;
+use crate::parallel::for_each_chunk;
+
+/// Outputs that one thread works on at a time, at least.
+const OUTPUTS: usize = 64;
+
+/// y [outputs] = x [inputs] · W, scaled, plus the bias; nothing where the processor has no such instructions.
+pub fn multiply(x: &[f32], weight: Matrix<i8>) -> Option<Vec<f32>> {
+    let is_laid_out = weight.layout == Layout::OutputsByInputs && weight.stride.is_multiple_of(STEP);
+    (is_laid_out && is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f"))
+        .then(|| multiply_bytes(x, weight))
+}
+
+fn multiply_bytes(x: &[f32], weight: Matrix<i8>) -> Vec<f32> {
+    let stride = weight.stride;
+    let mut parts = [vec![0_u8; stride], vec![0; stride], vec![0; stride]];
+    let [high, middle, low] = &mut parts;
+    let scale = cut_in_three(x, high, middle, low);
+    // The instruction takes bytes without a sign: 128 more, which the sum of the weights takes back.
+    high.iter_mut().for_each(|byte| *byte ^= 0x80);
+    let parts = parts.each_ref().map(|part| part.as_chunks::<STEP>().0);
+    let mut y = vec![0.0; weight.outputs];
+    let piece = weight.outputs.div_ceil(16).max(OUTPUTS);
+    for_each_chunk(&mut y, piece, |index, y| {
+        let first = index * piece;
+        for (y, row) in y.iter_mut().zip(weight.numbers[first * stride..].chunks_exact(stride)) {
+            read_ahead(row);
+            // SAFETY: the instructions are there: `multiply` has asked.
+            let sums = unsafe { sums(row.as_chunks().0, parts) };
+            *y = total(sums) * scale;
+        }
+        weight.finish(first, y);
+    });
+    y
+}
+
+/// Σ w · high, Σ w · middle, Σ w · low and Σ w.
+#[target_feature(enable = "avx512f,avx512vnni")]
+fn sums(weights: &[[i8; STEP]], [high, middle, low]: [&[[u8; STEP]]; 3]) -> [i32; 4] {
+    let mut sums = [_mm512_setzero_si512(); 4];
+    for (((weights, high), middle), low) in weights.iter().zip(high).zip(middle).zip(low) {
+        // SAFETY: each array has the 64 bytes that are read.
+        let [weights, high, middle, low] = unsafe {
+            [
+                _mm512_loadu_si512(weights.as_ptr().cast::<__m512i>()),
+                _mm512_loadu_si512(high.as_ptr().cast::<__m512i>()),
+                _mm512_loadu_si512(middle.as_ptr().cast::<__m512i>()),
+                _mm512_loadu_si512(low.as_ptr().cast::<__m512i>()),
+            ]
+        };
+        sums[0] = _mm512_dpbusd_epi32(sums[0], high, weights);
+        sums[1] = _mm512_dpbusd_epi32(sums[1], middle, weights);
+        sums[2] = _mm512_dpbusd_epi32(sums[2], low, weights);
+        sums[3] = _mm512_dpbusd_epi32(sums[3], _mm512_set1_epi8(1), weights);
+    }
+    [
+        _mm512_reduce_add_epi32(sums[0]),
+        _mm512_reduce_add_epi32(sums[1]),
+        _mm512_reduce_add_epi32(sums[2]),
+        _mm512_reduce_add_epi32(sums[3]),
+    ]
+}
+
+fn total([high, middle, low, weights]: [i32; 4]) -> f32 {
+    let whole =
+        (i64::from(high) - 128 * i64::from(weights)) * 65536 + i64::from(middle) * 256 + i64::from(low);
+    whole as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vector::testing::{assert_close, numbers};
+
+    #[test]
+    fn bytes_give_the_products_of_the_plain_loops() {
+        for (inputs, outputs) in [(1_usize, 1), (64, 3), (100, 70), (800, 33)] {
+            let stride = inputs.next_multiple_of(STEP);
+            let mut weights = vec![0_i8; outputs * stride];
+            for (row, given) in weights.chunks_exact_mut(stride).zip(numbers(outputs * inputs).chunks(inputs))
+            {
+                row.iter_mut().zip(given).for_each(|(number, x)| *number = (x * 127.9) as i8);
+            }
+            let (x, scales, bias) = (numbers(inputs), numbers(outputs), numbers(outputs));
+            let mut expected = Vec::new();
+            for (output, row) in weights.chunks(stride).enumerate() {
+                let products = row.iter().zip(&x).map(|(w, x)| f64::from(*w) * f64::from(*x));
+                expected.push(products.sum::<f64>() as f32 * scales[output] + bias[output]);
+            }
+            let matrix = Matrix {
+                numbers: &weights[..],
+                layout: Layout::OutputsByInputs,
+                stride,
+                inputs,
+                outputs,
+                scales: Some(&scales),
+                bias: Some(&bias),
+            };
+            match multiply(&x, matrix) {
+                // Half a unit of x, times weights of up to 127.
+                Some(y) => assert_close(&y, &expected, 2e-4),
+                None => eprintln!("skipped: this processor has no such instructions"),
+            }
+        }
+    }
+}
