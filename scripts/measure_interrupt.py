@@ -5,12 +5,14 @@
 Prints the median and the worst of several presses, each at another moment, and ends with 1 if one took over 100 ms.
 """
 
+import http.server
 import os
 import pty
 import select
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -28,12 +30,48 @@ LONG = {
     "a prompt of 500 tokens": "loop { next_probs(tokenize(text).slice(0, 400 + 1) + (timestamp().elapsed * 1e9).to_int() % 50000); }",
     "attention": 'loop { attention(tokenize(text).slice(0, 200)); }',
     "drawing charts": 'loop { save(chart(probs, 40), "chart.png"); }',
+    "showing charts": "loop { show(chart(probs, 40)); }",
+    "a download": 'load("me/endless")',
 }
 
 
+class Hub(http.server.BaseHTTPRequestHandler):
+    """A model hub with one model, whose weights come slowly and for ever."""
+
+    FILES = Path(__file__).parent.parent / "tests" / "fixtures" / "default"
+    ENDLESS = 1 << 40
+
+    def do_GET(self):
+        name = self.path.rsplit("/", 1)[-1]
+        if not self.path.startswith("/me/endless/resolve/") or not (self.FILES / name).is_file():
+            return self.send_error(404)
+        body = (self.FILES / name).read_bytes()
+        size = self.ENDLESS if name == "model.safetensors" else len(body)
+        asked = self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")
+        first, last = int(asked[0]), int(asked[1] or size - 1)
+        self.send_response(206)
+        self.send_header("ETag", f'"{name}"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
+        self.send_header("Content-Length", last - first + 1)
+        self.end_headers()
+        if size < self.ENDLESS or last == 0:
+            return self.wfile.write(body[first : last + 1])
+        try:
+            while True:
+                self.wfile.write(bytes(1000))
+                time.sleep(0.01)
+        except OSError:
+            pass
+
+    def log_message(self, *_):
+        pass
+
+
 class Repl:
-    def __init__(self, folder):
+    def __init__(self, folder, hub):
         environment = dict(os.environ, TERM="xterm", NO_COLOR="1", TOKENSCOPE_HISTORY="", XDG_CONFIG_HOME=folder)
+        environment |= {"HF_HOME": folder, "HF_ENDPOINT": hub, "HF_HUB_OFFLINE": "0"}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(folder)
@@ -58,8 +96,10 @@ class Repl:
 
 def main():
     slow = False
+    hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
     with tempfile.TemporaryDirectory() as folder:
-        repl = Repl(folder)
+        repl = Repl(folder, f"http://127.0.0.1:{hub.server_port}")
         repl.prompt()
         repl.send(SET_UP + "\r")
         repl.prompt()

@@ -22,12 +22,12 @@ use crate::model::Model;
 use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::parallel;
-use crate::render::Output;
+use crate::render::{Output, TextStyle};
 use crate::repl::{self, Habits};
 use crate::script::report::Report;
 use crate::script::{Event, Origin, Session, Settings, Unit, registry};
 use crate::terminal::{self, Terminal};
-use arguments::{Cli, Command, Common, DEFAULT_MODEL, KernelCommand, ModelsCommand};
+use arguments::{Cli, Command, Common, KernelCommand, ModelsCommand};
 use config::Config;
 use scripts::{run_cell, run_files};
 
@@ -41,7 +41,7 @@ pub fn run() -> ExitCode {
     let (arguments, config, matches) = match parse() {
         Ok(parsed) => parsed,
         Err(error) => {
-            eprint!("{}", Report::of_error(&error).text(false));
+            eprint!("{}", Report::of_error(&error).text(&TextStyle::unbroken(false)));
             return ExitCode::from(USAGE);
         }
     };
@@ -193,7 +193,7 @@ fn converse(common: &Common, terminal: &Terminal, script: Option<&Path>) -> Resu
         })?;
     }
     let scripts: Vec<PathBuf> = config::startup().into_iter().chain(script.map(Path::to_owned)).collect();
-    let habits = Habits { keys: common.keys, background: common.background, ghost: common.ghost };
+    let habits = Habits { keys: common.keys, ghost: common.ghost };
     match repl::run(session, terminal, &habits, &scripts) {
         0 => Ok(()),
         code => Err(Failure::Exit(code)),
@@ -207,12 +207,8 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
             kernel::run(&connection_file, common.settings())?;
         }
         KernelCommand::Install(at) => {
-            // Without a choice the kernel's own environment decides when it starts.
-            let model = Some(&common.model).filter(|model| *model != DEFAULT_MODEL);
-            // A notebook may lie elsewhere, and a wrong name is better told now.
-            let model = model.map(|model| Hub::from_env()?.lasting_name(model)).transpose();
-            let model = model.map_err(Failure::Usage)?;
-            let folder = install::install(&at.place(), &at.name, model.as_deref())?;
+            let start = common.start_of_kernels().map_err(Failure::Usage)?;
+            let folder = install::install(&at.place(), &at.name, &start)?;
             terminal.write(&format!("installed the kernel `{}` in {}\n", at.name, folder.display()));
         }
         KernelCommand::Uninstall(at) => {
@@ -227,7 +223,9 @@ fn run_kernel(command: KernelCommand, common: &Common, terminal: &Terminal) -> R
 fn session(common: &Common, terminal: &Terminal) -> Result<Session, Failure> {
     terminal::output_folder(&common.out)?;
     terminal::output_folder(&common.look().plot_folder)?;
-    let session = Session::new(common.settings(), interrupt(), terminal.sink());
+    let interrupt = interrupt();
+    terminal.obey(&interrupt);
+    let session = Session::new(common.settings(), interrupt, terminal.sink());
     session.ask_with(repl::asker(terminal));
     Ok(session)
 }

@@ -116,6 +116,10 @@ pub enum Error {
     #[error("`{}` lies outside the folders that may be read", path.display())]
     NotAllowedToRead { path: PathBuf },
 
+    /// A model that a script names by its path.
+    #[error("the model `{}` lies outside the folders that may be read", path.display())]
+    NotAllowedToLoad { path: PathBuf },
+
     #[error("`{}` is no file", path.display())]
     NoFile { path: PathBuf },
 
@@ -339,7 +343,10 @@ pub fn code_list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// `4.2 GB`
+/// `4.2 GB`, `20 MB`
 fn gigabytes(bytes: usize) -> String {
-    format!("{:.1} GB", bytes as f64 / 1e9)
+    match bytes as f64 {
+        bytes if bytes < 1e8 => format!("{:.0} MB", bytes / 1e6),
+        bytes => format!("{:.1} GB", bytes / 1e9),
+    }
 }

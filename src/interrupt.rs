@@ -1,19 +1,37 @@
 //! A request to stop, shared between whoever may ask (Ctrl-C, a notebook) and whatever is running.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+
+/// How long a request may stay unnoticed while work that cannot be stopped is waited for.
+const STEP: Duration = Duration::from_millis(5);
 
 /// A cheap handle; all clones see the same request.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Request>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Request {
     requested: AtomicBool,
     /// The names of what runs, the innermost last.
     running: Mutex<Vec<String>>,
+    /// What else ends long work.
+    bound: RwLock<Option<Bound>>,
+}
+
+/// Fails where long work must not go on.
+type Bound = Box<dyn Fn() -> Result<()> + Send + Sync>;
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request").field("requested", &self.requested).finish_non_exhaustive()
+    }
 }
 
 impl Interrupt {
@@ -58,9 +76,44 @@ impl Interrupt {
         self.0.running.lock().map_or_else(|_| Vec::new(), |running| running.clone())
     }
 
-    /// `Err(Error::Interrupted)` if somebody asked to stop: long work calls this often.
+    /// Does work that is short but cannot be stopped, on a thread of its own. Whoever asks to stop need not wait for
+    /// its end: what comes of it is given up.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if somebody asked to stop before it was done.
+    pub fn unless_asked<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+        self.check()?;
+        let (done, result) = mpsc::channel();
+        let work = move || {
+            // Nobody may be waiting any more.
+            let _ = done.send(work());
+        };
+        let thread = thread::Builder::new().spawn(work).map_err(Error::io("start", "a thread"))?;
+        loop {
+            match result.recv_timeout(STEP) {
+                Ok(result) => return Ok(result),
+                Err(RecvTimeoutError::Timeout) => self.check()?,
+                // It panicked, and so do we.
+                Err(RecvTimeoutError::Disconnected) => match thread.join() {
+                    Err(panic) => std::panic::resume_unwind(panic),
+                    Ok(()) => unreachable!("it sends before it ends"),
+                },
+            }
+        }
+    }
+
+    /// Long work also ends where `bound` fails, instead of where an earlier one did.
+    pub fn bound(&self, bound: impl Fn() -> Result<()> + Send + Sync + 'static) {
+        *self.0.bound.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(bound));
+    }
+
+    /// `Err(Error::Interrupted)` if somebody asked to stop, or why long work must not go on: it calls this often.
     pub fn check(&self) -> Result<()> {
-        if self.is_requested() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.is_requested() {
+            return Err(Error::Interrupted);
+        }
+        let bound = self.0.bound.read().unwrap_or_else(PoisonError::into_inner);
+        bound.as_ref().map_or(Ok(()), |bound| bound())
     }
 }
 
@@ -82,5 +135,39 @@ mod tests {
         interrupt.end_all();
         interrupt.clear();
         assert!(handle.running().is_empty() && handle.check().is_ok());
+    }
+
+    #[test]
+    fn long_work_ends_at_its_bound_too() {
+        let interrupt = Interrupt::default();
+        let handle = interrupt.clone();
+        handle.bound(|| Err(Error::TooMuchMemory { taken: 2, limit: 1 }));
+        assert!(matches!(interrupt.check(), Err(Error::TooMuchMemory { .. })));
+        // Who asks to stop is told that, whatever else there is.
+        handle.request();
+        assert!(matches!(interrupt.check(), Err(Error::Interrupted)));
+    }
+
+    #[test]
+    fn work_that_cannot_be_stopped_is_given_up() {
+        let interrupt = Interrupt::default();
+        assert_eq!(interrupt.unless_asked(|| 6 * 7).unwrap(), 42);
+        // Work that ends only when this test says so.
+        let (begun, has_begun) = mpsc::channel();
+        let (end, may_end) = mpsc::channel::<()>();
+        let asked = interrupt.clone();
+        let asking = thread::spawn(move || {
+            has_begun.recv().unwrap();
+            asked.request();
+        });
+        let result = interrupt.unless_asked(move || {
+            begun.send(()).unwrap();
+            let _ = may_end.recv();
+        });
+        assert!(matches!(result, Err(Error::Interrupted)));
+        asking.join().unwrap();
+        assert!(end.send(()).is_ok(), "the work still waits");
+        // Once asked, nothing begins.
+        assert!(interrupt.unless_asked(|| panic!("it began")).is_err());
     }
 }

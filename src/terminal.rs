@@ -2,6 +2,7 @@
 //! grows.
 
 mod ask;
+mod ground;
 pub mod keys;
 mod pictures;
 mod progress;
@@ -10,11 +11,17 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
+use crate::render::wrap::wrapped;
 use crate::render::{self, Chart, Output, TextStyle};
 use crate::script::report::Report;
 use crate::script::{Event, Sink};
+use ask::Answer;
+pub use ask::Late;
+pub use ground::Background;
 use pictures::Graphics;
 use progress::Progress;
 
@@ -61,6 +68,7 @@ pub struct Look {
     pub plot_folder: PathBuf,
     /// Columns, if not as many as the terminal has.
     pub width: Option<usize>,
+    pub background: Background,
 }
 
 /// Writes to standard output and error. Clones write to the same place.
@@ -78,10 +86,15 @@ struct Inner {
     progress: Option<Progress>,
     /// Whether text stands at the start of a line.
     at_line_start: bool,
+    background: Background,
+    /// What the terminal said of itself, once it was asked.
+    said: Option<String>,
     /// What pictures can be drawn by, once that was found out.
     graphics: Option<Option<Graphics>>,
     /// What somebody typed while the terminal was asked something.
     typed: String,
+    /// Asked to stop, it draws no picture to its end.
+    interrupt: Interrupt,
 }
 
 /// The widest that prose and tables become, however wide the terminal is, and what may be asked for.
@@ -89,6 +102,9 @@ const WIDEST: usize = 120;
 pub const WIDTHS: std::ops::RangeInclusive<usize> = 20..=1000;
 const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
+/// How long the terminal may take to answer when something is to be drawn: longer than one at the other end of the world
+/// takes.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Pixels of a column where the terminal does not say.
 const CELL_WIDTH: f64 = 10.0;
 
@@ -111,9 +127,17 @@ impl Terminal {
             charts: 0,
             progress: None,
             at_line_start: true,
+            background: look.background,
+            said: None,
             graphics: None,
             typed: String::new(),
+            interrupt: Interrupt::default(),
         })))
+    }
+
+    /// Whose requests to stop are obeyed while a picture is drawn.
+    pub fn obey(&self, interrupt: &Interrupt) {
+        self.0.borrow_mut().interrupt = interrupt.clone();
     }
 
     pub fn plots(&self) -> Plots {
@@ -203,7 +227,7 @@ impl Terminal {
             return self.write(text);
         }
         let text = match output {
-            Output::Chart(chart) => self.plot(chart, output),
+            Output::Chart(chart) => self.plot(chart),
             output => output.text(&self.style()),
         };
         let between = match (prefix.is_empty(), text.contains('\n')) {
@@ -216,10 +240,10 @@ impl Terminal {
     }
 
     /// Shows a chart, saves it, or does both.
-    fn plot(&self, chart: &Chart, output: &Output) -> String {
+    fn plot(&self, chart: &Chart) -> String {
         let plots = self.plots();
         let shown = plots.is_shown().then(|| self.drawn(chart));
-        let saved = plots.is_saved().then(|| self.save_chart(output));
+        let saved = plots.is_saved().then(|| self.save_chart(chart));
         let parts: Vec<String> = shown.into_iter().chain(saved).collect();
         if parts.is_empty() { format!("Chart “{}”", chart.title()) } else { parts.join("\n") }
     }
@@ -228,21 +252,72 @@ impl Terminal {
     fn drawn(&self, chart: &Chart) -> String {
         let style = self.style();
         let picture = self.graphics().and_then(|graphics| {
-            graphics.picture(chart, style.width, ask::cell_width().unwrap_or(CELL_WIDTH)).ok()
+            let (chart, columns, cell) =
+                (chart.clone(), style.width, ask::cell_width().unwrap_or(CELL_WIDTH));
+            self.unless_asked(move || graphics.picture(&chart, columns, cell)).ok()
         });
         picture.unwrap_or_else(|| chart.text(&style))
+    }
+
+    /// What comes of drawing a picture, unless somebody asks to stop before.
+    fn unless_asked<T: Send + 'static>(
+        &self,
+        draw: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let interrupt = self.0.borrow().interrupt.clone();
+        interrupt.unless_asked(draw)?
     }
 
     fn graphics(&self) -> Option<Graphics> {
         let known = self.0.borrow().graphics;
         known.unwrap_or_else(|| {
             // A plain terminal is one without pictures too.
-            let (found, typed) = if self.style().colour { pictures::detect() } else { Default::default() };
-            let mut inner = self.0.borrow_mut();
-            inner.graphics = Some(found);
-            inner.typed.push_str(&typed);
+            let found = match self.style().colour {
+                true => pictures::known().unwrap_or_else(|| pictures::told(&self.said())),
+                false => None,
+            };
+            self.0.borrow_mut().graphics = Some(found);
             found
         })
+    }
+
+    /// Whether what colours stand on is light.
+    pub fn is_light(&self) -> bool {
+        let background = self.0.borrow().background;
+        background.known().unwrap_or_else(|| ground::told(&self.said()).unwrap_or(false))
+    }
+
+    fn said(&self) -> String {
+        self.meet(PATIENCE);
+        self.0.borrow().said.clone().unwrap_or_default()
+    }
+
+    /// Asks the terminal, once, what is not known of it, and waits so long for an answer. What comes later is to be
+    /// told to [`Terminal::hear_late`]: `Some` if something may.
+    pub fn meet(&self, patience: Duration) -> Option<Late> {
+        let questions = [
+            pictures::known().is_none().then_some(pictures::QUESTION),
+            self.0.borrow().background.known().is_none().then_some(ground::QUESTION),
+        ];
+        let question: String = questions.into_iter().flatten().collect();
+        let is_known = question.is_empty() || self.0.borrow().said.is_some();
+        if is_known || !self.style().colour || is_simple() {
+            return None;
+        }
+        let Answer { said, typed } = ask::ask(&(question + ATTRIBUTES), patience)?;
+        let late = (!ask::is_complete(&said)).then(|| Late::after(&said));
+        let mut inner = self.0.borrow_mut();
+        inner.said = Some(said);
+        inner.typed.push_str(&typed);
+        late
+    }
+
+    /// What the terminal answered after all.
+    pub fn hear_late(&self, late: &Late) {
+        if let Some(said) = late.whole() {
+            let mut inner = self.0.borrow_mut();
+            (inner.said, inner.graphics) = (Some(said.to_owned()), None);
+        }
     }
 
     /// What somebody typed while the terminal was asked something: it belongs into the next line.
@@ -251,13 +326,15 @@ impl Terminal {
     }
 
     /// Saves a chart beside the others and says where.
-    fn save_chart(&self, output: &Output) -> String {
-        let saved = output.png().unwrap_or_else(|| Ok(Vec::new())).and_then(|png| {
+    fn save_chart(&self, chart: &Chart) -> String {
+        let chart = chart.clone();
+        let saved = self.unless_asked(move || chart.png(render::chart::SCALE)).and_then(|png| {
             let path = self.next_chart();
             render::write(&path, &png).map(|()| path)
         });
         match saved {
             Ok(path) => format!("chart saved as {}", path.display()),
+            Err(Error::Interrupted) => "the chart was not saved: interrupted".to_owned(),
             Err(error) => self.with_hint(&error),
         }
     }
@@ -284,6 +361,11 @@ impl Terminal {
         }
     }
 
+    /// Writes a sentence, its lines broken between words.
+    pub fn say(&self, text: &str) {
+        self.write(&wrapped(text, self.style().width));
+    }
+
     /// Ends a line that text was written into.
     pub fn start_line(&self) {
         let is_inside = !self.0.borrow().at_line_start;
@@ -296,7 +378,7 @@ impl Terminal {
     pub fn report(&self, report: &Report) {
         self.finish_progress();
         self.start_line();
-        eprint!("{}", report.text(self.0.borrow().colour && std::io::stderr().is_terminal()));
+        eprint!("{}", report.text(&self.error_style()));
     }
 
     /// Says what went wrong elsewhere, on standard error.
@@ -307,9 +389,24 @@ impl Terminal {
     }
 
     fn with_hint(&self, error: &crate::error::Error) -> String {
-        let report = Report::of_error(error);
-        report.text(self.0.borrow().colour && std::io::stderr().is_terminal()).trim_end().to_owned()
+        Report::of_error(error).text(&self.error_style()).trim_end().to_owned()
     }
+
+    /// How standard error is written to; where no terminal breaks its lines, neither do we.
+    fn error_style(&self) -> TextStyle {
+        match std::io::stderr().is_terminal() {
+            true => self.style(),
+            false => TextStyle::unbroken(false),
+        }
+    }
+}
+
+/// The question for its attributes, which every terminal answers.
+const ATTRIBUTES: &str = "\x1b[c";
+
+/// Whether the terminal shows a question instead of answering it, and has nothing to say anyway.
+fn is_simple() -> bool {
+    std::env::var("TERM").is_ok_and(|term| term == "linux" || term == "dumb")
 }
 
 /// Columns and rows of the terminal.

@@ -6,12 +6,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::kernel::install::{self, Place};
+use crate::error::Error;
+use crate::hub::Hub;
+use crate::kernel::install::{self, Place, Start};
 use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
-use crate::repl::{Background, Keys};
+use crate::repl::Keys;
 use crate::script::{Allowed, Settings, limits};
-use crate::terminal::{Colour, Look, Plots, WIDTHS};
+use crate::terminal::{Background, Colour, Look, Plots, WIDTHS};
 
 /// Needs no download.
 pub const DEFAULT_MODEL: &str = "pocket";
@@ -50,7 +52,7 @@ pub struct Common {
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Colour,
-    /// A folder whose files scripts may read with `read_text`; may be given several times
+    /// A folder whose files and models scripts may read; may be given several times
     #[arg(long, global = true, value_name = "DIR")]
     pub allow_read: Vec<PathBuf>,
     /// A folder that scripts may write into, beside that of `--out`; may be given several times
@@ -71,7 +73,7 @@ pub struct Common {
     /// The keys of the REPL's line
     #[arg(long, global = true, value_enum, default_value_t, value_name = "KEYS")]
     pub keys: Keys,
-    /// What colours stand on, so that they can be read
+    /// What colours stand on, so that they can be read; the terminal is asked if nothing is said
     #[arg(long, global = true, value_enum, default_value_t, value_name = "GROUND")]
     pub background: Background,
     /// Whether the REPL shows how the model would go on with a text that is being typed
@@ -130,10 +132,45 @@ impl Common {
 }
 
 impl Common {
+    /// What of this an installed kernel starts with. A notebook may lie elsewhere, so paths become whole ones, and a
+    /// wrong one is better told now.
+    pub fn start_of_kernels(&self) -> Result<Start, Error> {
+        // Without a choice the kernel's own environment decides when it starts.
+        let model = Some(&self.model).filter(|model| *model != DEFAULT_MODEL);
+        let model = model.map(|model| Hub::from_env()?.lasting_name(model)).transpose()?;
+        let mut arguments = Vec::new();
+        let mut add = |option: &str, value: String| arguments.extend([option.to_owned(), value]);
+        for (option, folders) in [("--allow-read", &self.allow_read), ("--allow-write", &self.allow_write)] {
+            for folder in folders {
+                let whole = folder.canonicalize().map_err(Error::io("open", folder))?;
+                add(option, whole.display().to_string());
+            }
+        }
+        if self.precision != Precision::default() {
+            add("--precision", self.precision.name().to_owned());
+        }
+        if self.device != Device::default() {
+            add("--device", self.device.name().to_owned());
+        }
+        if self.max_memory != DEFAULT_MEMORY {
+            add("--max-memory", self.max_memory.to_string());
+        }
+        if let Some(threads) = self.threads {
+            add("--threads", threads.to_string());
+        }
+        Ok(Start { model, arguments })
+    }
+
     /// How what comes of it is shown.
     pub fn look(&self) -> Look {
         let plot_folder = self.plot_dir.as_ref().unwrap_or(&self.out).clone();
-        Look { colour: self.color, plots: self.plots, plot_folder, width: self.width }
+        Look {
+            colour: self.color,
+            plots: self.plots,
+            plot_folder,
+            width: self.width,
+            background: self.background,
+        }
     }
 }
 
@@ -216,7 +253,8 @@ pub enum ExportFormat {
 
 #[derive(Subcommand)]
 pub enum KernelCommand {
-    /// Tell Jupyter of this program; with `--model`, kernels start with that model
+    /// Tell Jupyter of this program; kernels start with the `--model`, `--allow-read`, `--allow-write`,
+    /// `--precision`, `--device`, `--max-memory` and `--threads` that are given here
     Install(KernelPlace),
     /// Make Jupyter forget it
     Uninstall(KernelPlace),

@@ -8,7 +8,7 @@ use super::{Failure, session};
 use crate::error::{Error, Result};
 use crate::export::{self, Lesson};
 use crate::render::Output;
-use crate::repl;
+use crate::repl::{self, Theme};
 use crate::script::cells::{Cell, Kind};
 use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
@@ -68,7 +68,7 @@ fn run_part(
         Kind::Raw => Ok(()),
         Kind::Code => {
             if show_code {
-                terminal.write(&repl::highlighted(&cell.source, terminal.style().colour));
+                terminal.write(&repl::highlighted(&cell.source, Theme::of(terminal)));
             }
             let result =
                 run_cell(session, &cell.source, &Origin { name: name.to_owned(), line: cell.line }, terminal);

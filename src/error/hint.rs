@@ -66,6 +66,10 @@ impl Error {
                 let folder = folder.unwrap_or(Path::new(".")).display();
                 format!("start with `--allow-read {folder}` if scripts may read what is there")
             }
+            Error::NotAllowedToLoad { path } => {
+                let path = path.display();
+                format!("start with `--allow-read {path}` or `--model {path}`; in the REPL, `:model {path}` loads it")
+            }
             Error::BrokenSettings { hint, .. } => return hint.clone(),
             Error::FileTooLarge { .. } => "a part of it says as much".to_owned(),
             Error::TooMuchMemory { .. } => {

@@ -26,7 +26,11 @@ pub fn html(shown: &[Shown], title: &str) -> String {
             let _ = writeln!(body, "{}", page::block(output));
         }
         if let Err(report) = result {
-            let _ = writeln!(body, "<pre class=\"error\">{}</pre>", html::escape(&report.text(false)));
+            let _ = writeln!(
+                body,
+                "<pre class=\"error\">{}</pre>",
+                html::escape(&report.text(&TextStyle::unbroken(false)))
+            );
         }
     }
     page::document(title, &body)
@@ -49,7 +53,7 @@ pub fn markdown(shown: &[Shown]) -> String {
             });
         }
         if let Err(report) = result {
-            parts.push(format!("```text\n{}\n```", report.text(false).trim_end()));
+            parts.push(format!("```text\n{}\n```", report.text(&TextStyle::unbroken(false)).trim_end()));
         }
     }
     parts.join("\n\n") + "\n"

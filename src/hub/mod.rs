@@ -95,18 +95,25 @@ impl Hub {
         }
     }
 
+    /// The folder or file that a name means, there or not; `None` for models that are built in or from the hub.
+    ///
+    /// # Errors
+    /// If no model can have that name.
+    pub fn path_of(&self, name: &str) -> Result<Option<PathBuf>> {
+        match known::parse(name, self.settings.home.as_deref())? {
+            Name::BuiltIn(_) | Name::Repository(_) => Ok(None),
+            Name::Folder(path) => Ok(Some(path)),
+        }
+    }
+
     /// A model's name as it holds in every working folder: a folder's is its whole path. Nothing is fetched.
     ///
     /// # Errors
     /// If no model can have that name, or there is no such folder.
     pub fn lasting_name(&self, name: &str) -> Result<String> {
-        match known::parse(name, self.settings.home.as_deref())? {
-            Name::BuiltIn(_) | Name::Repository(_) => Ok(name.to_owned()),
-            Name::Folder(path) => {
-                let path = path.canonicalize().map_err(Error::io("open", &path))?;
-                Ok(path.display().to_string())
-            }
-        }
+        let Some(path) = self.path_of(name)? else { return Ok(name.to_owned()) };
+        let path = path.canonicalize().map_err(Error::io("open", &path))?;
+        Ok(path.display().to_string())
     }
 
     /// The known models, then every other GPT-2 in the cache. Nothing is fetched.

@@ -1,5 +1,6 @@
 //! The kernelspec: the folder through which Jupyter clients find the kernel.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -26,12 +27,21 @@ const RUN: [&str; 4] = ["kernel", "run", "--connection-file", "{connection_file}
 /// The usual name, which needs not be said to users.
 pub const NAME: &str = "tokenscope";
 
+/// How the kernels are started.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// The model that they ask; without one their own environment decides.
+    pub model: Option<String>,
+    /// What else stands on their command line.
+    pub arguments: Vec<String>,
+}
+
 /// Writes the kernelspec, and returns its folder. A kernel of ours of that name that was there is replaced.
 ///
 /// # Errors
 /// When the name cannot be a kernel's or is another program's, no environment is active, or the folder cannot be
 /// written.
-pub fn install(place: &Place, name: &str, model: Option<&str>) -> Result<PathBuf> {
+pub fn install(place: &Place, name: &str, start: &Start) -> Result<PathBuf> {
     let folder = folder(place, name)?;
     if folder.join("kernel.json").is_file() {
         check_ours(&folder, name)?;
@@ -39,17 +49,11 @@ pub fn install(place: &Place, name: &str, model: Option<&str>) -> Result<PathBuf
     let program = std::env::current_exe().map_err(Error::io("find", "tokenscope"))?;
     let mut arguments = vec![program.display().to_string()];
     arguments.extend(RUN.map(str::to_owned));
-    if let Some(model) = model {
-        arguments.extend(["--model".to_owned(), model.to_owned()]);
+    if let Some(model) = &start.model {
+        arguments.extend(["--model".to_owned(), model.clone()]);
     }
-    // A folder's own name says enough.
-    let model = model.map(|model| {
-        Path::new(model)
-            .file_name()
-            .filter(|_| Path::new(model).is_dir())
-            .map_or(model.into(), |folder| folder.to_string_lossy())
-    });
-    let title = match model {
+    arguments.extend(start.arguments.iter().cloned());
+    let title = match start.model.as_deref().map(short_name) {
         Some(model) => format!("tokenscope ({model})"),
         None if name == NAME => "tokenscope".to_owned(),
         None => format!("tokenscope ({name})"),
@@ -69,6 +73,12 @@ pub fn install(place: &Place, name: &str, model: Option<&str>) -> Result<PathBuf
     // Last: with it the kernel is there.
     write(&folder.join("kernel.json"), spec.as_bytes())?;
     Ok(folder)
+}
+
+/// A folder's own name says enough.
+fn short_name(model: &str) -> Cow<'_, str> {
+    let path = Path::new(model);
+    path.file_name().filter(|_| path.is_dir()).map_or(model.into(), |folder| folder.to_string_lossy())
 }
 
 /// Removes the kernelspec, and returns the folder that it was in.
@@ -136,13 +146,17 @@ mod tests {
     fn a_kernelspec_comes_and_goes() {
         let prefix = tempfile::tempdir().unwrap();
         let place = Place::Prefix(prefix.path().to_owned());
-        let folder = install(&place, "Scope", Some("gpt2")).unwrap();
+        let arguments = ["--allow-read", "/lessons"].map(str::to_owned).to_vec();
+        let start = Start { model: Some("gpt2".to_owned()), arguments };
+        let folder = install(&place, "Scope", &start).unwrap();
         assert!(folder.ends_with("share/jupyter/kernels/scope"));
         let spec: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(folder.join("kernel.json")).unwrap()).unwrap();
         assert_eq!(spec["display_name"], "tokenscope (gpt2)");
         assert_eq!(spec["argv"][4], "{connection_file}");
-        install(&place, "scope", None).unwrap();
+        let said: Vec<_> = spec["argv"].as_array().unwrap()[5..].iter().collect();
+        assert_eq!(said, ["--model", "gpt2", "--allow-read", "/lessons"]);
+        install(&place, "scope", &Start::default()).unwrap();
         assert_eq!(uninstall(&place, "scope").unwrap(), folder);
         assert!(!folder.exists());
         assert!(matches!(uninstall(&place, "scope"), Err(Error::NoSuchKernel { .. })));
@@ -156,7 +170,10 @@ mod tests {
         std::fs::create_dir_all(&theirs).unwrap();
         for spec in ["{\"argv\": [\"python\", \"-m\", \"ipykernel\"]}", "not JSON"] {
             std::fs::write(theirs.join("kernel.json"), spec).unwrap();
-            assert!(matches!(install(&place, "python3", None), Err(Error::ForeignKernel { .. })));
+            assert!(matches!(
+                install(&place, "python3", &Start::default()),
+                Err(Error::ForeignKernel { .. })
+            ));
             assert!(matches!(uninstall(&place, "python3"), Err(Error::ForeignKernel { .. })));
             assert_eq!(std::fs::read_to_string(theirs.join("kernel.json")).unwrap(), spec);
         }

@@ -51,7 +51,7 @@ pub fn bundle(output: &Output) -> Bundle {
 /// What went wrong, as `error` messages and notebooks say it; the traceback is coloured.
 pub fn failure(report: &Report) -> Value {
     let name = if report.interrupted { "Interrupted" } else { "Error" };
-    let text = report.text(true);
+    let text = report.text(&TextStyle::unbroken(true));
     let traceback: Vec<&str> = text.lines().collect();
     json!({ "ename": name, "evalue": report.message, "traceback": traceback })
 }

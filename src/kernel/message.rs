@@ -16,7 +16,7 @@ use super::socket::Peer;
 use super::zmtp::Frames;
 
 /// The messaging protocol that is spoken.
-pub const PROTOCOL: &str = "5.4";
+pub const PROTOCOL: &str = "5.5";
 
 const DELIMITER: &[u8] = b"<IDS|MSG>";
 
@@ -28,6 +28,8 @@ const REMEMBERED: usize = 1 << 16;
 pub struct Request {
     pub kind: String,
     pub header: Value,
+    /// The id of the message that it answers; empty if it names none.
+    pub parent: String,
     pub content: Value,
     pub peer: Peer,
     /// What stands before the delimiter goes back with the answer.
@@ -88,11 +90,12 @@ impl Wire {
         let [signature, header, parent, metadata, content, ..] = rest else { return Err(Rejected::Short) };
         self.check(signature, [header, parent, metadata, content])?;
         let header = object(header, "header")?;
-        object(parent, "parent header")?;
+        let parent = object(parent, "parent header")?;
+        let parent = parent["msg_id"].as_str().unwrap_or_default().to_owned();
         object(metadata, "metadata")?;
         let kind = header["msg_type"].as_str().ok_or(Rejected::NoType)?.to_owned();
         let content = object(content, "content")?;
-        Ok(Request { kind, header, content, peer: peer.clone(), prefix: prefix.to_vec() })
+        Ok(Request { kind, header, parent, content, peer: peer.clone(), prefix: prefix.to_vec() })
     }
 
     fn check(&self, signature: &[u8], parts: [&Vec<u8>; 4]) -> Result<(), Rejected> {
@@ -120,9 +123,18 @@ impl Wire {
 
     /// A signed message that belongs to the one with the header `parent`.
     pub fn seal(&self, kind: &str, parent: &Value, metadata: &Value, content: &Value) -> Frames {
-        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        self.seal_as(&self.new_id(), kind, parent, metadata, content)
+    }
+
+    /// An id that no other message has.
+    pub fn new_id(&self) -> String {
+        format!("{}_{}", self.session, self.count.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The same with an id, for whoever must know the answer to it.
+    pub fn seal_as(&self, id: &str, kind: &str, parent: &Value, metadata: &Value, content: &Value) -> Frames {
         let header = json!({
-            "msg_id": format!("{}_{number}", self.session),
+            "msg_id": id,
             "session": self.session,
             "username": "tokenscope",
             "date": clock::now(),

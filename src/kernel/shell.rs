@@ -143,6 +143,7 @@ pub fn info() -> Value {
             "codemirror_mode": "rust",
         },
         "banner": format!("tokenscope {}: watch a GPT-2 language model write, one token at a time", env!("CARGO_PKG_VERSION")),
+        "supported_features": [],
         "debugger": false,
         "help_links": [],
     })

@@ -65,10 +65,17 @@ pub fn ask(kernel: &Kernel, request: &Request, replies: &Receiver<Request>, prom
     // Answers to what was asked by a cell that ended meanwhile.
     replies.try_iter().for_each(drop);
     let content = json!({ "prompt": prompt, "password": false });
-    peer.send(&kernel.wire.seal("input_request", &request.header, &json!({}), &content));
+    let id = kernel.wire.new_id();
+    peer.send(&kernel.wire.seal_as(&id, "input_request", &request.header, &json!({}), &content));
+    // Clients that name no question answer the last one.
+    let answers = |reply: &Request| {
+        reply.kind == "input_reply"
+            && reply.peer.id() == peer.id()
+            && (reply.parent == id || reply.parent.is_empty())
+    };
     loop {
         match replies.recv_timeout(STEP) {
-            Ok(reply) if reply.kind == "input_reply" && reply.peer.id() == peer.id() => {
+            Ok(reply) if answers(&reply) => {
                 let value = reply.content["value"].as_str().map(str::to_owned);
                 return value.ok_or(Error::CannotAsk { reason: "the client answered without a `value`" });
             }

@@ -15,6 +15,7 @@ mod prose;
 pub mod shaded;
 pub mod table;
 pub mod text;
+pub mod wrap;
 
 pub use blocks::blocks;
 pub use chart::{

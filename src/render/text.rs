@@ -27,6 +27,11 @@ impl TextStyle {
         TextStyle { width, colour: true }
     }
 
+    /// For what is read elsewhere: nobody knows how wide, so no line is broken.
+    pub fn unbroken(colour: bool) -> Self {
+        TextStyle { width: usize::MAX, colour }
+    }
+
     /// `text` between `code` and the end of all styles; as it is where there is no colour.
     pub(super) fn paint(&self, code: &str, text: &str) -> String {
         match self.colour && !text.is_empty() {

@@ -19,7 +19,7 @@ type Done = Result<(), Trouble>;
 pub fn help(repl: &mut Repl, topic: &str) -> Done {
     if topic.is_empty() {
         repl.terminal.show(&Output::Table(command_table(COMMANDS.iter())), "");
-        repl.terminal.write(
+        repl.terminal.say(
             "\nAnything else is code: `help()` lists what can be called, `name?` says what a name is.\n\
              Tab completes; Up and Ctrl-R find what was typed before; Ctrl-C stops what runs;\n\
              a blank line ends a cell that is not complete; Alt-Enter begins a new line.\n",
@@ -65,7 +65,7 @@ pub fn variables(repl: &mut Repl, _: &str) -> Done {
     let variables = repl.session.variables();
     let functions = repl.session.functions();
     if variables.is_empty() && functions.is_empty() {
-        repl.terminal.write("there are none yet\n");
+        repl.terminal.say("there are none yet\n");
         return Ok(());
     }
     let row = |(name, value): &(String, Value)| {
@@ -111,7 +111,7 @@ pub fn time_repeatedly(repl: &mut Repl, code: &str) -> Done {
     times.sort_unstable();
     let at = |part: f64| written(times[((times.len() - 1) as f64 * part) as usize]);
     repl.terminal.start_line();
-    repl.terminal.write(&format!(
+    repl.terminal.say(&format!(
         "median {}, half of the runs between {} and {} ({} runs)\n",
         at(0.5),
         at(0.25),
@@ -179,7 +179,7 @@ pub fn save(repl: &mut Repl, path: &str) -> Done {
     crate::render::write(&path, cells.join("\n").as_bytes())?;
     let count = cells.len();
     let noun = if count == 1 { "cell" } else { "cells" };
-    repl.terminal.write(&format!("{count} {noun} saved as {}\n", path.display()));
+    repl.terminal.say(&format!("{count} {noun} saved as {}\n", path.display()));
     Ok(())
 }
 
@@ -237,7 +237,7 @@ pub fn width(repl: &mut Repl, wanted: &str) -> Done {
 
 pub fn more(repl: &mut Repl, _: &str) -> Done {
     if repl.long.is_empty() {
-        repl.terminal.write("no result was cut yet\n");
+        repl.terminal.say("no result was cut yet\n");
         return Ok(());
     }
     let pager = std::env::var("PAGER").ok().filter(|pager| !pager.is_empty());
@@ -274,7 +274,7 @@ pub fn ghost(repl: &mut Repl, wanted: &str) -> Done {
         Some(model) => format!("on, by {model}: Right takes it, Alt-N shows the next"),
         None => "off".to_owned(),
     };
-    repl.terminal.write(&format!("ghost text: {state}\n"));
+    repl.terminal.say(&format!("ghost text: {state}\n"));
     Ok(())
 }
 

@@ -12,11 +12,23 @@ use crate::terminal::Terminal;
 
 /// Asks in the terminal. Where standard input is none, its next line is the answer, and is shown as if typed.
 pub fn asker(terminal: &Terminal) -> Asker {
+    let fresh = |prompt: &str| {
+        let editor = Editor::<(), MemHistory>::with_history(Config::default(), MemHistory::new());
+        editor.and_then(|mut editor| editor.readline(prompt))
+    };
+    asker_by(terminal, fresh)
+}
+
+/// The same, with a line editor that is there: what was typed ahead answers too.
+pub fn asker_by(
+    terminal: &Terminal,
+    mut readline: impl FnMut(&str) -> rustyline::Result<String> + 'static,
+) -> Asker {
     let terminal = terminal.clone();
     Box::new(move |prompt| {
         terminal.start_line();
         match std::io::stdin().is_terminal() {
-            true => typed(prompt),
+            true => typed(readline(prompt)),
             false => {
                 let line = piped()?;
                 terminal.write(&format!("{prompt}{line}\n"));
@@ -26,10 +38,9 @@ pub fn asker(terminal: &Terminal) -> Asker {
     })
 }
 
-/// With a line editor, in which Ctrl-C interrupts the script and Ctrl-D ends the input.
-fn typed(prompt: &str) -> Result<String> {
-    let editor = Editor::<(), MemHistory>::with_history(Config::default(), MemHistory::new());
-    match editor.and_then(|mut editor| editor.readline(prompt)) {
+/// Ctrl-C interrupts the script, and Ctrl-D ends the input.
+fn typed(line: rustyline::Result<String>) -> Result<String> {
+    match line {
         Ok(line) => Ok(line),
         Err(ReadlineError::Interrupted) => Err(Error::Interrupted),
         Err(ReadlineError::Eof) => Err(ended()),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::sync::atomic::Ordering;
 
 use rustyline::completion::{Completer, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
@@ -10,7 +11,7 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 use unicode_width::UnicodeWidthStr;
 
-use super::editor::{GUTTER, Ghosts, Pending, Replacement, without_gutters};
+use super::editor::{Asking, GUTTER, Ghosts, Pending, Replacement, without_gutters};
 use super::highlight::Theme;
 use super::hint::{self, Hint};
 use super::{completion, highlight, input};
@@ -25,14 +26,15 @@ pub struct Assistant {
     /// Columns of the prompt.
     pub prompt_width: usize,
     pub ghosts: Ghosts,
-    theme: Theme,
+    pub theme: Theme,
     pending: Pending,
+    asking: Asking,
     /// Whether the line is drawn for the last time, without a mark for where the cursor was.
     is_last: Cell<bool>,
 }
 
 impl Assistant {
-    pub fn new(theme: Theme, pending: Pending) -> Assistant {
+    pub fn new(theme: Theme, pending: Pending, asking: Asking) -> Assistant {
         Assistant {
             knowledge: Knowledge::default(),
             width: 80,
@@ -41,12 +43,18 @@ impl Assistant {
             ghosts: Ghosts::default(),
             theme,
             pending,
+            asking,
             is_last: Cell::new(false),
         }
     }
 }
 
 impl Assistant {
+    /// Whether the line is the answer to a script's question, and no code.
+    fn is_asking(&self) -> bool {
+        self.asking.load(Ordering::Relaxed)
+    }
+
     /// How the model would go on with the text that is being typed, in what is left of the line.
     fn ghost(&self, line: &str, pos: usize) -> Option<Hint> {
         let ghosts = self.ghosts.lock().ok()?;
@@ -66,6 +74,9 @@ impl Completer for Assistant {
         if let Some(Replacement { start, text }) = self.pending.lock().ok().and_then(|mut edit| edit.take()) {
             return Ok((start, vec![Pair { display: text.clone(), replacement: text }]));
         }
+        if self.is_asking() {
+            return Ok((pos, Vec::new()));
+        }
         Ok(completion::complete(line, pos, &self.knowledge, self.width))
     }
 }
@@ -75,7 +86,7 @@ impl Hinter for Assistant {
 
     fn hint(&self, line: &str, pos: usize, context: &Context<'_>) -> Option<Hint> {
         // Without colour nobody could tell a hint from what is typed.
-        if self.theme == Theme::None {
+        if self.theme == Theme::None || self.is_asking() {
             return None;
         }
         let ghost = self.ghost(line, pos);
@@ -85,6 +96,9 @@ impl Hinter for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight<'l>(&self, line: &'l str, pos: usize) -> Cow<'l, str> {
+        if self.is_asking() {
+            return Cow::Borrowed(line);
+        }
         Cow::Owned(highlight::line(
             line,
             Some(pos).filter(|_| !self.is_last.get()),
@@ -120,7 +134,7 @@ impl Validator for Assistant {
     fn validate(&self, context: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
         let text = context.input().trim_end_matches(['\r', '\n']);
         let ends_blank = context.input().ends_with("\n\n");
-        Ok(match ends_blank || input::is_finished(text) {
+        Ok(match self.is_asking() || ends_blank || input::is_finished(text) {
             true => ValidationResult::Valid(None),
             false => ValidationResult::Incomplete,
         })

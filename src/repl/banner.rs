@@ -4,6 +4,7 @@ use crate::hub::KNOWN_MODELS;
 use crate::model::device::{Backend, Device};
 use crate::model::precision::Precision;
 use crate::render::TextStyle;
+use crate::render::wrap::wrapped;
 
 /// What this is, which model it asks, and how to get help.
 pub fn banner(model: &str, backend: Backend, style: &TextStyle) -> String {
@@ -12,7 +13,7 @@ pub fn banner(model: &str, backend: Backend, style: &TextStyle) -> String {
         false => text.to_owned(),
     };
     let title = format!("{} {}", paint("1", "tokenscope"), env!("CARGO_PKG_VERSION"));
-    let mut text = format!("{title} · model {}\n", paint("1", model));
+    let mut text = String::new();
     let known = KNOWN_MODELS.iter().find(|known| known.name == model);
     if let Some(known) = known.filter(|known| known.repository.is_none()) {
         text.push_str(&format!("`{model}` is small, trained from scratch and built in; it is not GPT-2.\n"));
@@ -33,10 +34,10 @@ pub fn banner(model: &str, backend: Backend, style: &TextStyle) -> String {
     }
     text.push_str("Try `next_probs(\"Once upon a time\")`; `help()` lists what can be called,\n");
     text.push_str("`:help` the commands; Tab completes; Ctrl-D leaves.\n\n");
-    match style.colour {
-        true => code_in_cyan(&text),
-        false => text,
-    }
+    // Colour takes no columns, so it comes last.
+    let text = wrapped(&text, style.width);
+    let text = if style.colour { code_in_cyan(&text) } else { text };
+    format!("{title} · model {}\n{text}", paint("1", model))
 }
 
 /// Backticks become colour.
@@ -82,6 +83,12 @@ mod tests {
         let int8 = Backend { precision: Precision::Int8, device: Device::Cuda };
         assert!(text.contains("not GPT-2") && text.contains("bits per byte"));
         assert!(text.lines().all(|line| line.chars().count() <= 80));
+        for width in [32, 40] {
+            let narrow = banner("pocket", Backend::default(), &TextStyle::plain(width));
+            assert!(narrow.lines().all(|line| line.chars().count() <= width), "{narrow}");
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(words(&narrow), words(&text));
+        }
         assert!(!banner("gpt2", int8, &TextStyle::plain(80)).contains("not GPT-2"));
         let text = banner("gpt2", int8, &TextStyle::plain(80));
         assert!(text.contains("on `cuda`") && text.contains("rounded to int8"));

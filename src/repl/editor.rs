@@ -3,13 +3,15 @@
 //! A cell of several lines is edited as one text. The prompt's further lines stand in that text as a tab behind
 //! each line's end, the gutter: tabs are as wide as the prompt, and the highlighter draws `...> ` in their place.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustyline::config::{BellStyle, Configurer};
 use rustyline::{
     CharSearch, Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, EditMode, Event,
-    EventContext, EventHandler, ExternalPrinter as _, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount,
-    Word,
+    EventContext, EventHandler, ExternalPrinter, KeyCode, KeyEvent, Modifiers, Movement, RepeatCount, Word,
 };
 
 use super::assistant::Assistant;
@@ -18,21 +20,32 @@ use super::ghost::Ghost;
 use super::highlight::Theme;
 use super::history::History;
 use super::input;
+use super::late::Expected;
 use super::{Habits, Keys};
 use crate::error::Result;
 use crate::model::Model;
 use crate::script::assist::{self, INDENT, Knowledge};
+use crate::terminal::Late;
 
 pub const GUTTER: char = '\t';
 
 pub struct Editor {
-    line: rustyline::Editor<Assistant, History>,
-    colour: bool,
+    /// Shared with what asks on a script's behalf: keys that were pressed ahead are in it.
+    line: Rc<RefCell<Line>>,
+    asking: Asking,
+    late: Expected,
+    _printer: Option<Box<dyn ExternalPrinter>>,
     pub theme: Theme,
 }
 
+type Line = rustyline::Editor<Assistant, History>;
+
+/// Whether a script asks, and the line is no code.
+pub type Asking = Arc<AtomicBool>;
+
 impl Editor {
-    pub fn new(history: History, colour: bool, habits: &Habits) -> Editor {
+    /// With an answer of the terminal that may still come.
+    pub fn new(history: History, theme: Theme, habits: &Habits, late: Option<Late>) -> Editor {
         let mode = match habits.keys {
             Keys::Emacs => EditMode::Emacs,
             Keys::Vi => EditMode::Vi,
@@ -45,43 +58,76 @@ impl Editor {
             .color_mode(ColorMode::Forced)
             .build();
         let recalled = history.recalled.clone();
-        let mut line = rustyline::Editor::with_history(config, history)
+        let mut line = Line::with_history(config, history)
             .expect("only an unusable terminal has no editor, and this is one");
-        let pending = Pending::default();
-        let theme = Theme::new(colour, habits.background.is_light());
-        line.set_helper(Some(Assistant::new(theme, pending.clone())));
+        let (pending, asking) = (Pending::default(), Asking::default());
+        line.set_helper(Some(Assistant::new(theme, pending.clone(), asking.clone())));
         let ghosts = line.helper().map(|assistant| assistant.ghosts.clone()).unwrap_or_default();
         for (key, gesture) in keys(&recalled, &pending, &ghosts) {
-            line.bind_sequence(Event::from(key), EventHandler::Conditional(Box::new(gesture)));
+            let key_of_code = KeyOfCode { gesture, asking: asking.clone() };
+            line.bind_sequence(Event::from(key), EventHandler::Conditional(Box::new(key_of_code)));
         }
-        Editor { line, colour, theme }
+        // As long as there is a printer, the editor waits for more than keys, and so for a new size of the terminal:
+        // that signal goes to the program's first thread, and would not wake one that only reads.
+        let printer = line.create_external_printer().ok();
+        let printer = printer.map(|printer| -> Box<dyn ExternalPrinter> { Box::new(printer) });
+        let late = Expected::new(late);
+        line.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(late.clone())));
+        Editor { line: Rc::new(RefCell::new(line)), asking, late, _printer: printer, theme }
     }
 
     /// What completion and hints should know from now on.
     pub fn learn(&mut self, knowledge: Knowledge, width: usize) {
-        let assistant = self.assistant();
-        (assistant.knowledge, assistant.width) = (knowledge, width);
+        self.assist(|assistant| (assistant.knowledge, assistant.width) = (knowledge, width));
+    }
+
+    /// What the terminal answered while somebody typed.
+    pub fn take_late(&self) -> Option<Late> {
+        self.late.take()
+    }
+
+    /// Other colours from now on.
+    pub fn recolour(&mut self, theme: Theme) {
+        self.theme = theme;
+        self.assist(|assistant| assistant.theme = theme);
     }
 
     /// Reads one input, which begins as `prepared`.
     pub fn read(&mut self, number: usize, prepared: &str) -> rustyline::Result<String> {
-        let prompt = banner::prompt(number, self.colour);
+        let prompt = banner::prompt(number, self.theme != Theme::None);
         let width = prompt.0.len();
-        self.assistant().continuation = banner::continuation(width);
-        self.assistant().prompt_width = width;
-        self.line.set_tab_stop(u8::try_from(width).unwrap_or(u8::MAX));
-        let text = self.line.readline_with_initial(&prompt, (&with_gutters(prepared), ""));
-        if let Some(ghost) = self.assistant().ghosts.lock().ok().as_ref().and_then(|ghost| ghost.as_ref()) {
-            ghost.stop();
-        }
+        self.assist(|assistant| {
+            assistant.continuation = banner::continuation(width);
+            assistant.prompt_width = width;
+        });
+        let mut line = self.line.borrow_mut();
+        line.set_tab_stop(u8::try_from(width).unwrap_or(u8::MAX));
+        let text = line.readline_with_initial(&prompt, (&with_gutters(prepared), ""));
+        drop(line);
+        self.assist(|assistant| {
+            if let Some(ghost) = assistant.ghosts.lock().ok().as_ref().and_then(|ghost| ghost.as_ref()) {
+                ghost.stop();
+            }
+        });
         Ok(without_gutters(&text?))
+    }
+
+    /// Asks in the same line on a script's behalf: what is typed there is no code, and not remembered.
+    pub fn reader(&self) -> impl FnMut(&str) -> rustyline::Result<String> + use<> {
+        let (line, asking) = (self.line.clone(), self.asking.clone());
+        move |prompt| {
+            asking.store(true, Ordering::Relaxed);
+            let typed = line.borrow_mut().readline(prompt);
+            asking.store(false, Ordering::Relaxed);
+            typed
+        }
     }
 
     /// Shows ghost text of a model from now on, or none.
     pub fn show_ghosts(&mut self, model: Option<&Model>) -> Result<()> {
         let ghost = match model {
             Some(model) => {
-                let mut printer = self.line.create_external_printer().ok();
+                let mut printer = self.line.borrow_mut().create_external_printer().ok();
                 // What it prints steps up a line and down again: the line is drawn anew where it was.
                 let redraw = move || {
                     if let Some(printer) = &mut printer {
@@ -92,17 +138,19 @@ impl Editor {
             }
             None => None,
         };
-        *self.assistant().ghosts.lock().unwrap_or_else(PoisonError::into_inner) = ghost;
+        self.assist(|assistant| {
+            *assistant.ghosts.lock().unwrap_or_else(PoisonError::into_inner) = ghost;
+        });
         Ok(())
     }
 
     /// Adds an input to the history.
     pub fn remember(&mut self, text: &str) -> std::io::Result<()> {
-        self.line.history_mut().remember(text)
+        self.line.borrow_mut().history_mut().remember(text)
     }
 
-    fn assistant(&mut self) -> &mut Assistant {
-        self.line.helper_mut().expect("it was set when the editor was made")
+    fn assist(&mut self, change: impl FnOnce(&mut Assistant)) {
+        change(self.line.borrow_mut().helper_mut().expect("it was set when the editor was made"));
     }
 }
 
@@ -181,8 +229,26 @@ const TO_LINE_START: Movement = Movement::ViCharSearch(1, CharSearch::BackwardAf
 const OVER_GUTTER_BACK: Movement = Movement::ViCharSearch(1, CharSearch::Backward('\n'));
 const OVER_GUTTER: Movement = Movement::ViCharSearch(1, CharSearch::Forward(GUTTER));
 
-impl ConditionalEventHandler for Gesture {
+/// A key that means something else where a script asks.
+struct KeyOfCode {
+    gesture: Gesture,
+    asking: Asking,
+}
+
+impl ConditionalEventHandler for KeyOfCode {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, context: &EventContext) -> Option<Cmd> {
+        match (self.asking.load(Ordering::Relaxed), &self.gesture) {
+            (false, gesture) => gesture.command(context),
+            (true, Gesture::Enter) => Some(Cmd::AcceptLine),
+            // There is nothing to complete, and earlier cells are no answers.
+            (true, Gesture::Tab | Gesture::Up(_) | Gesture::Down(_) | Gesture::BeginLine) => Some(Cmd::Noop),
+            (true, _) => None,
+        }
+    }
+}
+
+impl Gesture {
+    fn command(&self, context: &EventContext) -> Option<Cmd> {
         let (before, after) = context.line().split_at(context.pos());
         // What stands in the line before the cursor, if the line has a gutter.
         let in_line = before.rsplit('\n').next().and_then(|line| line.strip_prefix(GUTTER));

@@ -7,6 +7,7 @@ use super::commands;
 use super::editor::GUTTER;
 use crate::script::lexer::{Kind, spans};
 use crate::script::registry;
+use crate::terminal::Terminal;
 
 /// The colours of code, chosen for the ground that they stand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,14 @@ pub enum Theme {
 }
 
 impl Theme {
-    pub fn new(colour: bool, is_light: bool) -> Theme {
-        match (colour, is_light) {
-            (false, _) => Theme::None,
-            (true, false) => Theme::Dark,
-            (true, true) => Theme::Light,
+    /// The one that can be read in a terminal, which may be asked for it.
+    pub fn of(terminal: &Terminal) -> Theme {
+        if !terminal.style().colour {
+            Theme::None
+        } else if terminal.is_light() {
+            Theme::Light
+        } else {
+            Theme::Dark
         }
     }
 
@@ -60,10 +64,10 @@ enum Part {
 }
 
 /// Code as a lesson shows it before its result: each line behind a bar.
-pub fn highlighted(code: &str, colour: bool) -> String {
-    let bar = if colour { "\x1b[2m│\x1b[0m " } else { "│ " };
+pub fn highlighted(code: &str, theme: Theme) -> String {
+    let bar = if theme == Theme::None { "│ " } else { "\x1b[2m│\x1b[0m " };
     let lines = code.replace('\n', &format!("\n{GUTTER}"));
-    let painted = format!("{bar}{}", painted(&lines, None, bar, Theme::new(colour, false)));
+    let painted = format!("{bar}{}", painted(&lines, None, bar, theme));
     painted.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
@@ -188,7 +192,7 @@ mod tests {
     fn without_colour_code_stays_as_it_is() {
         let code = "let t = tokenize(\"a\n\tb\"); // c";
         assert_eq!(line(code, Some(3), "...> ", Theme::None), code.replace('\t', "...> "));
-        assert_eq!(highlighted("let x = 1;\nx", false), "│ let x = 1;\n│ x\n");
+        assert_eq!(highlighted("let x = 1;\nx", Theme::None), "│ let x = 1;\n│ x\n");
     }
 
     #[test]

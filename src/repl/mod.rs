@@ -12,9 +12,11 @@ mod highlight;
 mod hint;
 mod history;
 mod input;
+mod late;
 mod step;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustyline::error::ReadlineError;
 
@@ -27,7 +29,7 @@ use crate::terminal::Terminal;
 use crate::terminal::keys::unmarked;
 pub use ask::asker;
 use editor::Editor;
-pub use highlight::highlighted;
+pub use highlight::{Theme, highlighted};
 use history::History;
 use input::Input;
 
@@ -74,34 +76,13 @@ pub enum Keys {
     Vi,
 }
 
-/// What colours stand on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Background {
-    /// As the terminal says in `COLORFGBG`, else dark.
-    #[default]
-    Auto,
-    Dark,
-    Light,
-}
-
-impl Background {
-    fn is_light(self) -> bool {
-        match self {
-            Background::Light => true,
-            Background::Dark => false,
-            Background::Auto => std::env::var("COLORFGBG").is_ok_and(|colours| {
-                let ground = colours.rsplit(';').next().and_then(|ground| ground.parse::<u8>().ok());
-                matches!(ground, Some(7 | 9..=15))
-            }),
-        }
-    }
-}
+/// How long the terminal may take to say what it is before the first prompt; what it says later is heard too.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// How somebody likes to type.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Habits {
     pub keys: Keys,
-    pub background: Background,
     /// Whether ghost text is on from the start.
     pub ghost: bool,
 }
@@ -111,9 +92,11 @@ pub fn run(session: Session, terminal: &Terminal, habits: &Habits, scripts: &[Pa
     let (history, warning) = History::open();
     terminal.write(&banner::banner(&session.model_name(), session.backend(), &terminal.style()));
     if let Some(warning) = warning {
-        terminal.write(&format!("warning: {warning}\n"));
+        terminal.say(&format!("warning: {warning}\n"));
     }
-    let editor = Editor::new(history, terminal.style().colour, habits);
+    let late = terminal.meet(PATIENCE);
+    let editor = Editor::new(history, Theme::of(terminal), habits, late);
+    session.ask_with(ask::asker_by(terminal, editor.reader()));
     let (cells, prepared) = (Vec::new(), String::new());
     session.trust(true);
     let mut repl = Repl {
@@ -144,6 +127,10 @@ impl Repl {
     /// One prompt and what follows from it.
     fn turn(&mut self) {
         self.terminal.start_line();
+        if let Some(late) = self.editor.take_late() {
+            self.terminal.hear_late(&late);
+            self.editor.recolour(Theme::of(&self.terminal));
+        }
         self.editor.learn(Knowledge::of(&self.session), self.terminal.style().width);
         self.follow_model();
         let prepared = std::mem::take(&mut self.prepared) + self.terminal.take_typed().trim_end();
@@ -167,7 +154,7 @@ impl Repl {
             Input::Code(code) => repl.run_cell(code),
         });
         if let Err(error) = self.editor.remember(text) {
-            self.terminal.write(&format!("warning: the history cannot be kept: {error}\n"));
+            self.terminal.say(&format!("warning: the history cannot be kept: {error}\n"));
         }
     }
 
@@ -237,7 +224,7 @@ impl Repl {
         } else {
             let shown: Vec<&str> = text.lines().take(room).collect();
             self.terminal.show(&Output::Text(shown.join("\n")), &prefix);
-            self.terminal.write(&format!("… {} more lines: `:more` shows all {count}\n", count - room));
+            self.terminal.say(&format!("… {} more lines: `:more` shows all {count}\n", count - room));
             self.long = text;
         }
         self.terminal.write("\n");
@@ -292,7 +279,7 @@ impl Repl {
         let at = place
             .map_or(String::new(), |place| format!(" at {}:{}:{}", place.source, place.line, place.column));
         // The terminal has written `^C` into the line.
-        self.terminal.write(&format!("\ninterrupted{at}; variables are kept\n"));
+        self.terminal.say(&format!("\ninterrupted{at}; variables are kept\n"));
     }
 }
 

@@ -56,15 +56,20 @@ impl Files {
         Ok(path)
     }
 
+    /// Whether a file or folder lies below a folder that may be read.
+    pub fn may_read(&self, path: &Path) -> bool {
+        let here = PathBuf::from(".");
+        let allowed = self.allowed.read.iter().chain(self.working_folder.get().then_some(&here));
+        lies_below(path, allowed)
+    }
+
     /// The text of a file below a folder that may be read.
     ///
     /// # Errors
     /// When the file lies elsewhere, cannot be read, is larger than [`limits::FILE`], or is not UTF-8.
     pub fn read_text(&self, name: &str) -> Result<String> {
         let path = PathBuf::from(name);
-        let here = PathBuf::from(".");
-        let allowed = self.allowed.read.iter().chain(self.working_folder.get().then_some(&here));
-        if !lies_below(&path, allowed) {
+        if !self.may_read(&path) {
             return Err(Error::NotAllowedToRead { path });
         }
         let read = || Error::io("read", &path);

@@ -1,7 +1,7 @@
 //! What a script may use up: far more than a lesson needs, less than would harm the machine.
 
-use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use rhai::{Dynamic, Engine};
 
@@ -27,31 +27,34 @@ pub fn set(engine: &mut Engine, state: &Rc<State>) {
     engine.set_max_call_levels(CALLS).set_max_expr_depths(DEPTH, DEPTH);
     engine.set_max_string_size(TEXT).set_max_array_size(ITEMS).set_max_map_size(ITEMS);
     let state = state.clone();
+    let memory = state.memory.clone();
+    state.interrupt.bound(move || memory.check());
     engine.on_progress(move |_| match state.interrupt.is_requested() {
         true => Some(Dynamic::UNIT),
         false => state.memory.check().err().map(|error| Dynamic::from(Rc::new(error))),
     });
 }
 
-/// How much memory a session's values take, and may take.
+/// How much memory a session's values take, and may take. Threads that compute ask it too.
 pub struct Memory {
     limit: usize,
     /// What the program held without them: itself, and models.
-    base: Cell<usize>,
+    base: AtomicUsize,
     /// What it may hold while the current cell runs.
-    ceiling: Cell<usize>,
+    ceiling: AtomicUsize,
 }
 
 impl Memory {
     pub fn new(limit: usize) -> Memory {
         let base = memory::held();
-        Memory { limit, base: Cell::new(base), ceiling: Cell::new(base.saturating_add(limit)) }
+        Memory { limit, base: base.into(), ceiling: base.saturating_add(limit).into() }
     }
 
     /// A cell begins. Where the limit is passed already it gets a little more, so that it can let go of something.
     pub fn begin(&self) {
         let least = memory::held().saturating_add(self.limit / 16);
-        self.ceiling.set(self.base.get().saturating_add(self.limit).max(least));
+        let usual = self.base.load(Relaxed).saturating_add(self.limit);
+        self.ceiling.store(usual.max(least), Relaxed);
     }
 
     /// Does something whose memory is no value's: loading a model.
@@ -60,7 +63,7 @@ impl Memory {
         let done = work();
         let after = memory::held();
         for mark in [&self.base, &self.ceiling] {
-            mark.set((mark.get() + after).saturating_sub(before));
+            mark.store(mark.load(Relaxed).saturating_add(after).saturating_sub(before), Relaxed);
         }
         done
     }
@@ -68,11 +71,9 @@ impl Memory {
     /// Fails where more is held than may be.
     pub fn check(&self) -> Result<()> {
         let held = memory::held();
-        match held > self.ceiling.get() {
-            true => {
-                Err(Error::TooMuchMemory { taken: held.saturating_sub(self.base.get()), limit: self.limit })
-            }
-            false => Ok(()),
+        if held <= self.ceiling.load(Relaxed) {
+            return Ok(());
         }
+        Err(Error::TooMuchMemory { taken: held.saturating_sub(self.base.load(Relaxed)), limit: self.limit })
     }
 }

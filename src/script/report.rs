@@ -8,6 +8,8 @@ use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::{limits, registry};
 use crate::error::{Error, code_list};
+use crate::render::TextStyle;
+use crate::render::wrap::wrapped;
 use crate::suggest::did_you_mean;
 
 /// What went wrong in a cell, ready to be shown.
@@ -57,6 +59,7 @@ impl Report {
         let interrupted = matches!(&error, EvalAltResult::ErrorTerminated(token, _) if token.is_unit())
             || matches!(tokenscope_error(&error), Some(error) if matches!(*error, Error::Interrupted));
         let place = place(&source, position, sources);
+        let hint = hint.or_else(|| first_assignment(&error, place.as_ref()?));
         Report { message, place, calls, hint, interrupted, exit }
     }
 
@@ -87,38 +90,59 @@ impl Report {
         }
     }
 
-    /// The report as text: place before hint, readable without colour.
-    pub fn text(&self, colour: bool) -> String {
+    /// The report as text: place before hint, readable without colour, its lines broken between words.
+    pub fn text(&self, style: &TextStyle) -> String {
+        let TextStyle { width, colour } = *style;
         let paint = |code: &str, text: &str| match colour {
             true => format!("\x1b[{code}m{text}\x1b[0m"),
             false => text.to_owned(),
         };
-        let mut text = format!("{}: {}\n", paint("1;31", "error"), self.message);
+        // The word in front is painted afterwards: colour takes no columns.
+        let said = |code: &str, word: &str, text: &str| {
+            let lines = wrapped(&format!("{word}: {text}"), width);
+            format!("{}{}\n", paint(code, word), &lines[word.len()..])
+        };
+        let mut text = said("1;31", "error", &self.message);
         if let Some(place) = &self.place {
             let gutter = " ".repeat(place.line.to_string().len());
-            let blank: String = place.text.chars().take(place.column - 1).map(blank_of).collect();
-            let caret = paint("31", &"^".repeat(place.length.max(1)));
+            let (line, before) = place.excerpt(width.saturating_sub(gutter.len() + " | ".len()));
+            let blank: String = line.chars().take(before).map(blank_of).collect();
+            let marked = line.chars().count().saturating_sub(before);
+            let caret = paint("31", &"^".repeat(place.length.min(marked).max(1)));
             let at = format!("{}:{}:{}", place.source, place.line, place.column);
+            let (number, bar) = (paint("34", &place.line.to_string()), paint("34", "|"));
             let _ = writeln!(text, "{gutter}{} {at}", paint("34", "-->"));
-            let _ = writeln!(text, "{gutter} {}", paint("34", "|"));
-            let _ = writeln!(
-                text,
-                "{} {} {}",
-                paint("34", &place.line.to_string()),
-                paint("34", "|"),
-                place.text
-            );
-            let _ = writeln!(text, "{gutter} {} {blank}{caret}", paint("34", "|"));
+            let _ = writeln!(text, "{gutter} {bar}\n{number} {bar} {line}\n{gutter} {bar} {blank}{caret}");
         }
         for call in &self.calls {
-            let _ = writeln!(text, "{call}");
+            let _ = writeln!(text, "{}", wrapped(call, width));
         }
         if let Some(hint) = &self.hint {
-            let _ = writeln!(text, "{}: {hint}", paint("1;36", "hint"));
+            text.push_str(&said("1;36", "hint", hint));
         }
         text
     }
 }
+
+impl Place {
+    /// As much of the line, around what is marked, as there is room for; and how many characters stand before that.
+    fn excerpt(&self, room: usize) -> (String, usize) {
+        let characters: Vec<char> = self.text.chars().collect();
+        let (before, room) = (self.column - 1, room.max(LEAST_EXCERPT));
+        if characters.len() <= room {
+            return (self.text.clone(), before);
+        }
+        let is_near_start = before + self.length < room;
+        let start = if is_near_start { 0 } else { before.saturating_sub(room / 3) };
+        let end = characters.len().min(start + room);
+        let cut = |at: usize| (at == start && start > 0) || (at + 1 == end && end < characters.len());
+        let line = (start..end).map(|at| if cut(at) { '…' } else { characters[at] }).collect();
+        (line, before - start)
+    }
+}
+
+/// Characters of a line that are shown in the narrowest terminal.
+const LEAST_EXCERPT: usize = 12;
 
 /// What names there are to suggest.
 pub struct Known {
@@ -159,6 +183,14 @@ fn place(source: &str, position: Position, sources: &dyn Sources) -> Option<Plac
     Some(Place { source: source.to_owned(), line, column, text, length: word.max(1) })
 }
 
+/// A name that is given a value without ever being made.
+fn first_assignment(error: &EvalAltResult, place: &Place) -> Option<String> {
+    let EvalAltResult::ErrorVariableNotFound(name, _) = error else { return None };
+    let after: String = place.text.chars().skip(place.column - 1 + name.chars().count()).collect();
+    let is_assigned = after.trim_start().strip_prefix('=').is_some_and(|value| !value.starts_with('='));
+    is_assigned.then(|| format!("`let {name} = …` makes a variable"))
+}
+
 /// The error of ours that a binding raised, if it was one.
 pub fn tokenscope_error(error: &EvalAltResult) -> Option<Rc<Error>> {
     match error.unwrap_inner() {
@@ -194,6 +226,12 @@ fn describe(error: &EvalAltResult, known: &Known) -> (String, Option<String>) {
                     .to_owned(),
             ),
         ),
+        // The engine says `Table [i64]`.
+        EvalAltResult::ErrorIndexingType(what, _) => {
+            let (kind, index) = what.split_once(" [").unwrap_or((what, ""));
+            let (kind, index) = (plain_types(kind), plain_types(index.trim_end_matches(']')));
+            (format!("a {kind} cannot be indexed with `{index}`"), None)
+        }
         EvalAltResult::ErrorArrayBounds(length, index, _) => out_of_range(*index, *length, "values"),
         EvalAltResult::ErrorStringBounds(length, index, _) => out_of_range(*index, *length, "characters"),
         EvalAltResult::ErrorStackOverflow(_) => (
@@ -325,5 +363,37 @@ fn parse_hint(error: &ParseErrorType) -> Option<String> {
                 .to_owned(),
         ),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(text: &str, column: usize) -> Report {
+        let place = Place { source: "[1]".to_owned(), line: 1, column, text: text.to_owned(), length: 4 };
+        let calls = vec!["  in `inner_function`, called at [2]:1".to_owned()];
+        let hint = Some("did you mean `surprisal(text: string) -> Surprisal`?".to_owned());
+        let message = "unknown variable `nope`".to_owned();
+        Report { message, place: Some(place), calls, hint, interrupted: false, exit: None }
+    }
+
+    #[test]
+    fn in_a_narrow_terminal_lines_break_between_words_and_the_mark_stays_where_it_belongs() {
+        let near = report("nope + 1", 1);
+        assert_eq!(
+            near.text(&TextStyle::plain(30)),
+            "error: unknown variable `nope`\n --> [1]:1:1\n  |\n1 | nope + 1\n  | ^^^^\n  in `inner_function`, called\n  \
+             at [2]:1\nhint: did you mean\n`surprisal(text: string) ->\nSurprisal`?\n"
+        );
+        assert!(
+            near.text(&TextStyle::coloured(30))
+                .starts_with("\x1b[1;31merror\x1b[0m: unknown variable `nope`\n")
+        );
+        let far = report(&format!("{}nope + {}", "x + ".repeat(20), "y + ".repeat(20)), 81);
+        let text = far.text(&TextStyle::plain(30));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[3], "1 | … + x + nope + y + y + y …");
+        assert_eq!(lines[4], "  |         ^^^^");
     }
 }

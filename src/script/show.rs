@@ -159,7 +159,7 @@ fn cell(value: &Dynamic) -> Cell {
     if let Ok(number) = value.as_float() {
         return Cell::Number(number);
     }
-    if value.is_string() {
+    if value.is_string() || value.is_char() {
         return Cell::Text(crate::render::label::one_line(&value.to_string()).into_owned());
     }
     if value.is_unit() { Cell::Empty } else { Cell::Text(values::format(value)) }
@@ -267,8 +267,8 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::Pat
         _ if is_page => {
             return Err(Error::WrongFormat { what: "a report", name: name.to_owned(), formats: "`.html`" });
         }
-        "png" => as_chart()?.png(crate::render::chart::SCALE)?,
-        "svg" => as_chart()?.svg()?.into_bytes(),
+        "png" => drawn(state, as_chart()?, |chart| chart.png(crate::render::chart::SCALE))?,
+        "svg" => drawn(state, as_chart()?, |chart| chart.svg().map(String::into_bytes))?,
         "csv" if !is_chart => as_table()?.csv().into_bytes(),
         "md" if !is_chart => as_table()?.markdown().into_bytes(),
         "json" if !is_chart => (json(value).to_string() + "\n").into_bytes(),
@@ -284,6 +284,11 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::Pat
     };
     crate::render::write(&path, &bytes)?;
     Ok(path)
+}
+
+/// A chart as the bytes of a picture.
+fn drawn(state: &State, chart: Chart, draw: fn(&Chart) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
+    state.interrupt.unless_asked(move || draw(&chart))?
 }
 
 /// A value as a page of its own, named after its file.

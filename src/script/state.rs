@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rhai::{Dynamic, NativeCallContext};
 
@@ -27,13 +28,15 @@ pub type Asker = Box<dyn FnMut(&str) -> Result<String>>;
 pub struct State {
     hub: OnceCell<Hub>,
     pub interrupt: Interrupt,
+    /// The model that the session was set up with: whoever did that may name any.
+    given: String,
     /// What is to be loaded when a model is first needed.
     model: RefCell<String>,
     /// In which every model is loaded.
     backend: Backend,
     context: RefCell<Option<Context>>,
     pub files: Files,
-    pub memory: Memory,
+    pub memory: Arc<Memory>,
     sink: RefCell<Sink>,
     asker: RefCell<Asker>,
     /// Whether this cell was interrupted and has handed out what there was.
@@ -46,10 +49,11 @@ impl State {
         State {
             hub: hub.map_or_else(OnceCell::new, OnceCell::from),
             interrupt,
+            given: model.clone(),
             model: RefCell::new(model),
             backend,
             context: RefCell::new(None),
-            memory: Memory::new(allowed.memory),
+            memory: Arc::new(Memory::new(allowed.memory)),
             files: Files::new(out, allowed),
             sink: RefCell::new(sink),
             asker: RefCell::new(nobody()),
@@ -117,14 +121,26 @@ impl State {
         self.load(&self.model_name())
     }
 
-    /// A model by its name; the one in use stays.
+    /// A model that a script names; the one in use stays.
     pub fn fetch(&self, name: &str) -> Result<Model> {
         if name == self.model_name()
             && let Some(context) = &*self.context.borrow()
         {
             return Ok(context.model().clone());
         }
+        self.check_may_load(name)?;
         self.read(name)
+    }
+
+    /// Fails where a script names a model in a folder that it may not read.
+    pub fn check_may_load(&self, name: &str) -> Result<()> {
+        if hub::built_in(name).is_some() || name == self.given || name == self.model_name() {
+            return Ok(());
+        }
+        match self.hub()?.path_of(name)? {
+            Some(path) if !self.files.may_read(&path) => Err(Error::NotAllowedToLoad { path }),
+            _ => Ok(()),
+        }
     }
 
     fn read(&self, name: &str) -> Result<Model> {

@@ -1,7 +1,9 @@
 //! Asking a terminal something, without an answer that comes late or never doing harm.
 
+use std::time::Duration;
+
 /// What came back.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The terminal's own sequences; empty if it said nothing in time.
     pub said: String,
@@ -10,35 +12,81 @@ pub struct Answer {
 }
 
 /// Asks a question to whose end every terminal answers with its attributes (`ESC [ ? … c`), and waits for that.
-/// Nothing is asked where somebody is typing already, or where there is no terminal.
+/// `None` where nothing was asked: somebody is typing already, or there is no terminal.
 #[cfg(unix)]
-pub fn ask(question: &str) -> Answer {
-    unix::ask(question).unwrap_or_default()
+pub fn ask(question: &str, patience: Duration) -> Option<Answer> {
+    unix::ask(question, patience)
 }
 
 #[cfg(not(unix))]
-pub fn ask(_: &str) -> Answer {
-    Answer::default()
+pub fn ask(_: &str, _: Duration) -> Option<Answer> {
+    None
 }
 
-/// What of the bytes a terminal says, and what a person types: sequences against everything else.
-fn apart(bytes: &[u8]) -> Answer {
-    let text = String::from_utf8_lossy(bytes);
-    let mut answer = Answer::default();
-    let mut rest = &*text;
-    while let Some(start) = rest.find("\x1b_").into_iter().chain(rest.find("\x1b[?")).min() {
-        answer.typed.push_str(&rest[..start]);
-        let sequence = &rest[start..];
-        let end = match sequence.starts_with("\x1b_") {
-            true => sequence.find("\x1b\\").map(|end| end + 2),
-            false => sequence[3..].find(|c: char| c.is_ascii_alphabetic()).map(|end| end + 4),
-        };
-        let end = end.unwrap_or(sequence.len());
-        answer.said.push_str(&sequence[..end]);
-        rest = &sequence[end..];
+impl Answer {
+    /// What of a text a terminal says, and what a person types: sequences against everything else.
+    fn of(text: &str) -> Answer {
+        let mut answer = Answer::default();
+        let mut rest = text;
+        while let Some(start) = BEGINNINGS.iter().filter_map(|begin| rest.find(begin)).min() {
+            answer.typed.push_str(&rest[..start]);
+            let (sequence, after) = rest[start..].split_at(end(&rest[start..]).unwrap_or(rest.len() - start));
+            answer.said.push_str(sequence);
+            rest = after;
+        }
+        answer.typed.push_str(rest);
+        answer
     }
-    answer.typed.push_str(rest);
-    answer
+}
+
+/// How a terminal's answers begin: of kitty's kind, about colours, about itself.
+const BEGINNINGS: [&str; 3] = ["\x1b_", "\x1b]", "\x1b[?"];
+
+/// Where the sequence ends that a text begins with, if it does.
+fn end(sequence: &str) -> Option<usize> {
+    if sequence.starts_with(BEGINNINGS[2]) {
+        return sequence[3..].find(|c: char| c.is_ascii_alphabetic()).map(|end| end + 4);
+    }
+    let ends = ["\x1b\\", "\x07"].map(|end| sequence[2..].find(end).map(|at| at + 2 + end.len()));
+    ends.into_iter().flatten().min()
+}
+
+/// An answer that comes too late for whoever asked, between the keys that somebody presses.
+#[derive(Clone, Debug, Default)]
+pub struct Late {
+    said: String,
+}
+
+impl Late {
+    /// With what has come of it so far.
+    pub fn after(said: &str) -> Late {
+        Late { said: said.to_owned() }
+    }
+
+    /// Takes what belongs to the answer. What does not is somebody's.
+    pub fn takes(&mut self, piece: &str) -> bool {
+        let is_inside = self.last().is_some_and(|sequence| end(sequence).is_none());
+        let belongs = is_inside || BEGINNINGS.contains(&piece);
+        if belongs {
+            self.said.push_str(piece);
+        }
+        belongs
+    }
+
+    /// The whole answer, once it is there.
+    pub fn whole(&self) -> Option<&str> {
+        is_complete(&self.said).then_some(&self.said)
+    }
+
+    fn last(&self) -> Option<&str> {
+        let start = BEGINNINGS.iter().filter_map(|begin| self.said.rfind(begin)).max()?;
+        Some(&self.said[start..])
+    }
+}
+
+/// Whether the attributes, which come last, are there.
+pub fn is_complete(said: &str) -> bool {
+    said.rsplit_once(BEGINNINGS[2]).is_some_and(|(_, end)| end.ends_with('c'))
 }
 
 #[cfg(unix)]
@@ -46,48 +94,42 @@ mod unix {
     use std::io::{IsTerminal, Write, stdin, stdout};
     use std::time::{Duration, Instant};
 
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
-    use super::{Answer, apart};
+    use super::{Answer, is_complete};
 
-    /// Longer than a terminal at the other end of the world takes.
-    const PATIENCE: Duration = Duration::from_millis(1000);
-
-    pub fn ask(question: &str) -> Option<Answer> {
+    pub fn ask(question: &str, patience: Duration) -> Option<Answer> {
         if !stdin().is_terminal() || !stdout().is_terminal() {
             return None;
         }
         let _quiet = Quiet::new()?;
-        let mut bytes = Vec::new();
-        read(&mut bytes)?;
-        if !bytes.is_empty() {
-            return Some(apart(&bytes));
+        if is_readable(Duration::ZERO) {
+            return None;
         }
         let mut out = stdout().lock();
         out.write_all(question.as_bytes()).and_then(|()| out.flush()).ok()?;
-        let end = Instant::now() + PATIENCE;
-        while !is_complete(&bytes) && Instant::now() < end {
-            read(&mut bytes)?;
+        let end = Instant::now() + patience;
+        let (mut bytes, mut answer) = (Vec::new(), Answer::default());
+        while !is_complete(&answer.said) && is_readable(end.saturating_duration_since(Instant::now())) {
+            let mut buffer = [0; 256];
+            match rustix::io::read(stdin(), &mut buffer) {
+                Ok(0) | Err(_) => break,
+                Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            }
+            answer = Answer::of(&String::from_utf8_lossy(&bytes));
         }
-        Some(apart(&bytes))
+        Some(answer)
     }
 
-    /// Whether the attributes, which come last, are there.
-    fn is_complete(bytes: &[u8]) -> bool {
-        let said = apart(bytes).said;
-        said.rsplit_once("\x1b[?").is_some_and(|(_, end)| end.ends_with('c'))
+    /// Whether something can be read within this time.
+    fn is_readable(time: Duration) -> bool {
+        let time = Timespec::try_from(time).ok();
+        let stdin = stdin();
+        poll(&mut [PollFd::new(&stdin, PollFlags::IN)], time.as_ref()).is_ok_and(|ready| ready > 0)
     }
 
-    /// What there is to read within a tenth of a second.
-    fn read(bytes: &mut Vec<u8>) -> Option<()> {
-        let mut buffer = [0; 256];
-        let count = rustix::io::read(stdin(), &mut buffer).ok()?;
-        bytes.extend_from_slice(&buffer[..count]);
-        Some(())
-    }
-
-    /// The terminal neither shows what it answers nor waits for the end of a line, and reading it ends after a tenth of
-    /// a second; Ctrl-C still works.
+    /// The terminal neither shows what it answers nor waits for the end of a line; Ctrl-C still works.
     struct Quiet(Termios);
 
     impl Quiet {
@@ -96,7 +138,7 @@ mod unix {
             let mut quiet = before.clone();
             quiet.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
             quiet.special_codes[SpecialCodeIndex::VMIN] = 0;
-            quiet.special_codes[SpecialCodeIndex::VTIME] = 1;
+            quiet.special_codes[SpecialCodeIndex::VTIME] = 0;
             tcsetattr(stdin(), OptionalActions::Now, &quiet).ok()?;
             Some(Quiet(before))
         }
@@ -127,11 +169,22 @@ mod tests {
 
     #[test]
     fn answers_and_what_is_typed_are_told_apart() {
-        let answer = apart(b"le\x1b_Gi=31;OK\x1b\\t x\x1b[?62;4c = 1");
-        assert_eq!(answer.said, "\x1b_Gi=31;OK\x1b\\\x1b[?62;4c");
+        let answer = Answer::of("le\x1b_Gi=31;OK\x1b\\t x\x1b]11;rgb:ff/ff/ff\x07 =\x1b[?62;4c 1");
+        assert_eq!(answer.said, "\x1b_Gi=31;OK\x1b\\\x1b]11;rgb:ff/ff/ff\x07\x1b[?62;4c");
         assert_eq!(answer.typed, "let x = 1");
-        assert_eq!(apart(b"").said, "");
+        assert!(is_complete(&answer.said));
+        assert_eq!(Answer::of(""), Answer::default());
         // An answer that is cut off is nothing that was typed.
-        assert_eq!(apart(b"\x1b[?62;").typed, "");
+        let cut = Answer::of("\x1b[?62;");
+        assert!(cut.typed.is_empty() && !is_complete(&cut.said));
+    }
+
+    #[test]
+    fn a_late_answer_is_taken_from_between_the_keys() {
+        let mut late = Late::after("\x1b]11;rgb:f");
+        let pieces = ["f", "f", "/", "0", "/", "0", "\x1b\\", "x", "\x1b[?", "6", "c", "y"];
+        let typed: String = pieces.into_iter().filter(|piece| !late.takes(piece)).collect();
+        assert_eq!(typed, "xy");
+        assert_eq!(late.whole(), Some("\x1b]11;rgb:fff/0/0\x1b\\\x1b[?6c"));
     }
 }

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::ask::{Answer, ask};
 use crate::error::Result;
 use crate::render::Chart;
 
@@ -35,24 +34,28 @@ const PIXELS_PER_COLUMN: f64 = 10.0;
 /// A cell is about twice as high as it is wide.
 const CELL_RATIO: f64 = 2.0;
 
-/// kitty's question whether it would take a picture of one pixel, and one that every terminal answers.
-const QUESTION: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\\x1b[c";
+/// kitty's question whether it would take a picture of one pixel. Others say what they draw among their attributes.
+pub const QUESTION: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
 
-/// What the terminal can draw: as the environment says, or the terminal itself when asked. `Err` with what was typed
-/// if that cannot be known now.
-pub fn detect() -> (Option<Graphics>, String) {
-    let variable = |name: &str| std::env::var(name).ok();
-    let direct = |protocol| Some(Graphics { protocol, through_tmux: false });
-    if let Some(name) = variable(VARIABLE) {
-        return (protocol(&name).and_then(direct), String::new());
+/// What can be drawn as far as the environment says it: `None` if it does not.
+pub fn known() -> Option<Option<Graphics>> {
+    if let Ok(name) = std::env::var(VARIABLE) {
+        return Some(protocol(&name).map(direct));
     }
-    let is_tmux = variable("TMUX").is_some();
-    if let Some(protocol) = named(variable).filter(|_| !is_tmux) {
-        return (direct(protocol), String::new());
-    }
-    let Answer { said, typed } = ask(QUESTION);
-    let found = answered(&said).and_then(direct).or_else(|| if is_tmux { around_tmux() } else { None });
-    (found, typed)
+    named(|name| std::env::var(name).ok()).filter(|_| !is_tmux()).map(|protocol| Some(direct(protocol)))
+}
+
+/// What can be drawn as the terminal says when it is asked.
+pub fn told(said: &str) -> Option<Graphics> {
+    answered(said).map(direct).or_else(|| if is_tmux() { around_tmux() } else { None })
+}
+
+fn direct(protocol: Protocol) -> Graphics {
+    Graphics { protocol, through_tmux: false }
+}
+
+fn is_tmux() -> bool {
+    std::env::var_os("TMUX").is_some()
 }
 
 fn protocol(name: &str) -> Option<Protocol> {

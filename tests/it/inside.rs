@@ -13,6 +13,7 @@ use tokenscope::analyse::surprisal::{Start, surprisal};
 use tokenscope::interrupt::Interrupt;
 use tokenscope::model::Model;
 use tokenscope::model::hook::Place;
+use tokenscope::render::TextStyle;
 use tokenscope::script::{Origin, Session, Settings as ScriptSettings, registry};
 
 use super::reference::{FIXTURES, assert_same, ids, load, reference};
@@ -292,8 +293,9 @@ fn the_examples_of_what_looks_inside_run_and_hold() {
             };
             let mut session = Session::new(settings, Interrupt::default(), Box::new(|_| {}));
             let origin = Origin { name: binding.name.clone(), line: 1 };
-            let shown =
-                session.eval(example, &origin).unwrap_or_else(|report| panic!("{}", report.text(false)));
+            let shown = session
+                .eval(example, &origin)
+                .unwrap_or_else(|report| panic!("{}", report.text(&TextStyle::unbroken(false))));
             let text = shown.map(|output| output.text(&tokenscope::render::TextStyle::plain(80)));
             assert!(text.as_deref() != Some("false"), "{example}");
         }

@@ -4,6 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+use tokenscope::export::{Format, Lesson, Shown};
+use tokenscope::script::cells::Cell;
+
 use super::helpers::{root, run};
 
 /// The lessons, in their order.
@@ -97,6 +100,20 @@ fn every_lesson_runs_and_shows_what_it_showed() {
         if !expected(&name).is_some_and(|expected| agree(&expected, &shown)) {
             insta::assert_snapshot!(name, shown);
         }
+    }
+}
+
+#[test]
+fn every_lesson_survives_the_way_to_a_notebook_and_back() {
+    for path in lessons() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lesson = Lesson::read(&path, &text).unwrap();
+        let shown = |cell: &Cell| Shown { cell: cell.clone(), outputs: Vec::new(), result: Ok(None) };
+        let shown: Vec<Shown> = lesson.cells.iter().map(shown).collect();
+        assert!(shown.len() > 1, "{}", path.display());
+        let notebook = lesson.write(&shown, Format::Notebook, "lesson");
+        let back = Lesson::read(Path::new("lesson.ipynb"), &notebook).unwrap();
+        assert_eq!(back.write(&[], Format::Script, "lesson"), text, "{}", path.display());
     }
 }
 

@@ -26,6 +26,13 @@ impl Repl {
     }
 
     pub fn start_with(home: tempfile::TempDir, set_up: impl FnOnce(&mut Command)) -> Repl {
+        let mut repl = Repl::begin_with(home, set_up);
+        repl.prompt(1);
+        repl
+    }
+
+    /// Before its first prompt.
+    pub fn begin_with(home: tempfile::TempDir, set_up: impl FnOnce(&mut Command)) -> Repl {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenscope"));
         command
             .current_dir(home.path())
@@ -43,15 +50,15 @@ impl Repl {
             command.env_remove(name);
         }
         set_up(&mut command);
-        let mut repl = Repl::of(command, home);
-        repl.prompt(1);
-        repl
+        Repl::of(command, home)
     }
 
     /// What this command starts, before its first prompt.
     pub fn of(mut command: Command, home: tempfile::TempDir) -> Repl {
-        let history = home.path().join("history");
-        command.env("TOKENSCOPE_HISTORY", history).env_remove("TOKENSCOPE_MODEL");
+        if !command.get_envs().any(|(name, _)| name == "TOKENSCOPE_HISTORY") {
+            command.env("TOKENSCOPE_HISTORY", home.path().join("history"));
+        }
+        command.env_remove("TOKENSCOPE_MODEL");
         let is_dumb =
             command.get_envs().any(|(name, value)| name == "TERM" && value == Some("dumb".as_ref()));
         let options = Options::new().timeout_ms(Some(PATIENCE)).strip_ansi_escape_codes(false);
@@ -325,6 +332,8 @@ fn an_error_does_not_end_it() {
     for (wrong, said) in [
         ("let = 1", "error:"),
         ("\"open", "a string is not closed"),
+        ("n = 3", "hint: `let n = \u{e2}\u{80}\u{a6}` makes a variable"),
+        ("table([#{ a: 1 }])[0]", "a Table cannot be indexed with `int`"),
         ("tokenise(\"a\")", "did you mean `tokenize"),
         ("load(\"gpt2-meduim\")", "did you mean `gpt2-medium`"),
         (":modle", "did you mean `:model`?"),
@@ -526,6 +535,25 @@ fn a_script_asks_and_ctrl_c_leaves_the_question() {
 }
 
 #[test]
+fn what_was_typed_ahead_answers_a_question() {
+    let mut repl = Repl::plain();
+    repl.keys("let name = input(\"Who? \");\rAda \u{1b}[D!\r`Hello, ${name}`\r");
+    repl.expect("Out[2]: \"Hello, Ada! \"");
+    repl.prompt(3);
+    // An answer is no code: it is not completed, not remembered, and needs no end.
+    repl.line("input(\"Code? \")");
+    repl.expect("Code? ");
+    repl.line("fn open(\t {");
+    repl.expect("Out[3]: \"fn open( {\"");
+    repl.prompt(4);
+    repl.keys("\x1b[A");
+    repl.expect("input(\"Code? \")");
+    repl.control(CTRL_C);
+    repl.prompt(4);
+    repl.leave(":q\r");
+}
+
+#[test]
 fn a_text_is_seen_as_it_grows_and_leaves_what_the_cell_shows() {
     let mut repl = Repl::plain();
     // The line as it is typed must not be taken for the text.
@@ -593,6 +621,6 @@ fn a_terminal_without_cursor_movement_is_told_what_else_there_is() {
         command.env("TERM", "dumb");
     });
     repl.line(":step \"Once upon a\"");
-    repl.expect("`stepper(text)` does the same without keys");
+    repl.expect("`stepper(text)` does\r\nthe same without keys");
     repl.leave(":quit\r");
 }

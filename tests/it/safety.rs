@@ -1,6 +1,6 @@
 //! A stranger's script: which files it may touch, and how much it may use up.
 
-use crate::helpers::run;
+use crate::helpers::{fixture, run};
 use crate::repl::Repl;
 
 #[test]
@@ -16,6 +16,51 @@ fn a_script_reads_only_what_is_allowed() {
     let other = other.path().to_str().unwrap();
     let arguments = ["--allow-read", "nowhere", "--allow-read", other, "eval", code];
     assert!(run(folder.path(), &arguments).failed(1).contains("lies outside"));
+}
+
+#[test]
+fn a_script_loads_only_models_that_it_may_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("default");
+    let model = model.to_str().unwrap();
+    for code in [
+        format!("load({model:?}).name.len() > 0"),
+        format!("compare({model:?}, {model:?}, \"the river\").js < 0.1"),
+    ] {
+        let refused = run(folder.path(), &["eval", &code]).failed(1);
+        let fact = format!("error: the model `{model}` lies outside the folders that may be read");
+        assert!(refused.contains(&fact), "{refused}");
+        assert!(
+            refused.contains(&format!("hint: start with `--allow-read {model}` or `--model {model}`")),
+            "{refused}"
+        );
+        for option in ["--allow-read", "--model"] {
+            assert_eq!(run(folder.path(), &[option, model, "eval", &code]).succeeded(), "true\n", "{option}");
+        }
+    }
+    // Whether it is there is nobody's business.
+    let refused = run(folder.path(), &["eval", "load(\"/nowhere/model.gguf\")"]).failed(1);
+    assert!(refused.contains("lies outside"), "{refused}");
+    assert_eq!(run(folder.path(), &["eval", "load(\"pocket\").name"]).succeeded(), "\"pocket\"\n");
+}
+
+#[test]
+fn what_a_kernel_may_read_is_written_into_its_kernelspec() {
+    let (folder, prefix) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let prefix = prefix.path().to_str().unwrap();
+    std::fs::create_dir(folder.path().join("texts")).unwrap();
+    let install = ["kernel", "install", "--prefix", prefix];
+    let options = ["--allow-read", "texts", "--allow-write", ".", "--threads", "2"];
+    run(folder.path(), &[&install[..], &options].concat()).succeeded();
+    let spec = std::fs::read(format!("{prefix}/share/jupyter/kernels/tokenscope/kernel.json")).unwrap();
+    let spec: serde_json::Value = serde_json::from_slice(&spec).unwrap();
+    let here = folder.path().canonicalize().unwrap();
+    let (texts, here) = (here.join("texts").display().to_string(), here.display().to_string());
+    let said: Vec<&str> =
+        spec["argv"].as_array().unwrap()[5..].iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!(said, ["--allow-read", &texts, "--allow-write", &here, "--threads", "2"]);
+    let refused = run(folder.path(), &[&install[..], &["--allow-read", "nowhere"]].concat()).failed(2);
+    assert!(refused.contains("cannot open `nowhere`"), "{refused}");
 }
 
 #[test]
@@ -55,6 +100,20 @@ fn a_script_that_uses_up_memory_or_the_stack_is_told() {
     }
     let stderr = said(&format!("{text} let all = []; loop {{ all.push(x + all.len()); }}"));
     assert!(stderr.contains("a text becomes longer than 67108864 bytes"), "{stderr}");
+}
+
+#[test]
+fn a_call_that_takes_too_much_memory_ends_before_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = "let kept = 40; let text = \"\"; for n in 0..100 { text += \"Once upon a time \"; }
+        try { attention(text); print(\"done\"); } catch (error) { print(error); }
+        print(kept + 2);";
+    let shown = run(folder.path(), &["--max-memory", "0.01", "eval", code]).succeeded();
+    assert!(
+        shown.starts_with("the values take ") && shown.ends_with("but may take at most 10 MB\n42\n"),
+        "{shown}"
+    );
+    assert_eq!(run(folder.path(), &["eval", code]).succeeded(), "done\n42\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 use tokenscope::hub::{Hub, Settings as HubSettings};
 use tokenscope::interrupt::Interrupt;
-use tokenscope::render::Output;
+use tokenscope::render::{Output, TextStyle};
 use tokenscope::script::registry::bindings;
 use tokenscope::script::{Origin, Session, Settings};
 
@@ -225,7 +225,7 @@ fn the_model_is_chosen_by_option_variable_or_script() {
         "an option wins over the variable"
     );
     let code = format!("load(\"{model}\").heads + model().heads");
-    assert_eq!(run(folder.path(), &["eval", &code]).succeeded(), "8\n");
+    assert_eq!(run(folder.path(), &["eval", &code, "--allow-read", model]).succeeded(), "8\n");
 }
 
 #[test]
@@ -373,7 +373,8 @@ fn every_example_runs() {
             let folder = folder();
             let mut session = session(folder.path());
             let shown = session.eval(example, &Origin { name: binding.name.clone(), line: 1 });
-            let shown = shown.unwrap_or_else(|report| panic!("{example}{}", report.text(false)));
+            let shown = shown
+                .unwrap_or_else(|report| panic!("{example}{}", report.text(&TextStyle::unbroken(false))));
             assert_ne!(shown, Some(Output::Text("false".to_owned())), "{example}");
             ran += 1;
         }

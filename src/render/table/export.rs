@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::terminal::column_words;
 use super::{Align, Cell, Table};
 use crate::render::html::escape;
+use crate::render::label::one_line;
 use crate::render::number::percent;
 
 /// How many blocks a whole bar has in Markdown.
@@ -151,9 +152,17 @@ fn html_cell(cell: &Cell, words: &str, column: Align) -> String {
                  height:0.8em;width:{width:.2}%;background:#4c78a8\"></span></td>"
             )
         }
-        Cell::Text(_) => format!("<td style=\"{style};white-space:pre-wrap\">{}</td>", escape(words)),
+        Cell::Text(text) => {
+            format!("<td style=\"{style};white-space:pre-wrap\">{}</td>", indented(&one_line(text)))
+        }
         _ => format!("<td style=\"{style}\">{}</td>", escape(words)),
     }
+}
+
+/// Escaped text whose first blanks stay also where a notebook takes the style away.
+fn indented(text: &str) -> String {
+    let words = text.trim_start_matches(' ');
+    format!("{}{}", "&nbsp;".repeat(text.len() - words.len()), escape(words.trim_end()))
 }
 
 fn csv_cell(cell: &Cell) -> String {
@@ -185,6 +194,13 @@ fn json_cell(cell: &Cell) -> Value {
 mod tests {
     use super::*;
     use crate::render::Column;
+
+    #[test]
+    fn blanks_at_the_front_of_a_cell_stay_in_html() {
+        let table = Table::new([Column::left("token")]).row(["  a < b"]).row(["c"]);
+        assert!(table.html().contains(">&nbsp;&nbsp;a &lt; b</td>"), "{}", table.html());
+        assert!(table.markdown().contains("| a \\< b |"), "{}", table.markdown());
+    }
 
     fn tokens() -> Table {
         Table::new([

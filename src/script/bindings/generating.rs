@@ -12,6 +12,7 @@ pub mod bindings {
     use crate::error::Error;
     use crate::generate::options::{Field, Options};
     use crate::generate::{GenerateOptions, Generation};
+    use crate::render::number::shortest;
     use crate::render::{Column, ShadedText, Table};
     use crate::script::state::State;
     use crate::script::writing;
@@ -125,13 +126,13 @@ pub mod bindings {
     /// What a beam search ranks by: the sum of log-probabilities over length; nothing without beams.
     #[rhai_fn(get = "score", pure)]
     pub fn get_score(generation: &mut Generation) -> Dynamic {
-        generation.score.map_or(Dynamic::UNIT, |score| Dynamic::from_float(f64::from(score)))
+        generation.score.map_or(Dynamic::UNIT, |score| Dynamic::from_float(shortest(score)))
     }
 
     /// The raw probability of each new token, as an array.
     #[rhai_fn(get = "probabilities", pure)]
     pub fn get_probabilities(generation: &mut Generation) -> Array {
-        generation.steps.iter().map(|step| Dynamic::from_float(f64::from(step.p))).collect()
+        generation.steps.iter().map(|step| Dynamic::from_float(shortest(step.p))).collect()
     }
 
     /// What was appended to the prompt, as text.

@@ -9,6 +9,7 @@ pub mod bindings {
     use super::super::{Answer, convert, raise};
     use crate::analyse::attention::{self, Attention, Pattern};
     use crate::analyse::report;
+    use crate::render::number::shortest;
     use crate::render::{Chart, Page, ShadedText, Table};
     use crate::script::state::State;
     use crate::script::{Event, Unit};
@@ -92,7 +93,7 @@ pub mod bindings {
     #[rhai_fn(get = "weights", pure)]
     pub fn get_weights(pattern: &mut Pattern) -> Array {
         let row = |row: &Vec<f32>| -> Dynamic {
-            row.iter().map(|weight| Dynamic::from_float(f64::from(*weight))).collect::<Array>().into()
+            row.iter().map(|weight| Dynamic::from_float(shortest(*weight))).collect::<Array>().into()
         };
         pattern.weights.iter().map(row).collect()
     }

@@ -16,15 +16,17 @@ pub mod bindings {
     /// Loads a model and uses it from now on.
     ///
     /// The name is the built-in `pocket`; `gpt2`, `gpt2-medium`, `gpt2-large`, `gpt2-xl` or `distilgpt2`; any
-    /// `owner/name` or `owner/name@revision` of GPT-2's architecture on the Hugging Face hub; or a folder. What is not
-    /// on this machine is downloaded. If it fails, the model in use stays.
+    /// `owner/name` or `owner/name@revision` of GPT-2's architecture on the Hugging Face hub; or a folder or a `.gguf`
+    /// file, below one that scripts may read (`--allow-read`). What is not on this machine is downloaded. If it fails,
+    /// the model in use stays.
     ///
     /// ```rhai
     /// load("pocket").name == "pocket"
     /// ```
     #[rhai_fn(return_raw)]
     pub fn load(context: NativeCallContext, name: &str) -> Answer<Model> {
-        State::of(&context).load(name).map_err(raise)
+        let state = State::of(&context);
+        state.check_may_load(name).and_then(|()| state.load(name)).map_err(raise)
     }
 
     /// The model in use, with the fields `name`, `precision`, `device`, `parameters`, `layers`, `heads`, `width`, `context` and `vocabulary`.

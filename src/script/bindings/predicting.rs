@@ -28,6 +28,7 @@ pub mod bindings {
     use crate::analyse::next_token::{Candidate, NextToken};
     use crate::error::Error;
     use crate::generate::{Sampler, SamplingOptions};
+    use crate::render::number::shortest;
     use crate::script::state::State;
 
     /// The probability of every token of the vocabulary to be the next one.
@@ -83,7 +84,7 @@ pub mod bindings {
     pub fn logits(context: NativeCallContext, text: Dynamic) -> Answer<Array> {
         let state = State::of(&context);
         let next = convert::distribution(&state, text, "logits").map_err(raise)?;
-        Ok(next.distribution.logits().iter().map(|logit| Dynamic::from_float(f64::from(*logit))).collect())
+        Ok(next.distribution.logits().iter().map(|logit| Dynamic::from_float(shortest(*logit))).collect())
     }
 
     /// The `n` likeliest next tokens, likeliest first: an array of candidates with `id`, `token`, `p` and `rank`.
@@ -149,7 +150,7 @@ pub mod bindings {
     #[rhai_fn(return_raw, pure)]
     pub fn p(next: &mut NextToken, token: Dynamic) -> Answer<f64> {
         let id = convert::token(next.tokenizer.as_ref(), token, "p").map_err(raise)?;
-        Ok(f64::from(next.distribution.p(id).map_err(raise)?))
+        Ok(shortest(next.distribution.p(id).map_err(raise)?))
     }
 
     /// How many tokens are likelier than one, plus 1: the likeliest has rank 1. The token is given by id or text.
@@ -289,7 +290,7 @@ pub mod bindings {
     /// The probability of every token, by id, as an array.
     #[rhai_fn(get = "probabilities", pure)]
     pub fn get_probabilities(next: &mut NextToken) -> Array {
-        next.distribution.probabilities().iter().map(|p| Dynamic::from_float(f64::from(*p))).collect()
+        next.distribution.probabilities().iter().map(|p| Dynamic::from_float(shortest(*p))).collect()
     }
 
     #[rhai_fn(index_get, pure, return_raw)]
@@ -322,7 +323,7 @@ pub mod bindings {
     /// A candidate's probability.
     #[rhai_fn(get = "p", pure)]
     pub fn get_p(candidate: &mut Candidate) -> f64 {
-        f64::from(candidate.p)
+        shortest(candidate.p)
     }
 
     /// A candidate's rank, 1 for the likeliest.

@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::generate::Generation;
 use crate::generate::tree::Tree;
 use crate::model::Model;
-use crate::render::number::percent;
+use crate::render::number::{percent, shortest};
 use crate::render::{Chart, Page, ShadedText, Table, label};
 use crate::tokenizer::Tokens;
 
@@ -110,7 +110,7 @@ pub fn iterable() -> Module {
     });
     module.set_iter(TypeId::of::<NextToken>(), |value| {
         let all = value.read_lock::<NextToken>().map(|next| next.distribution.probabilities().to_vec());
-        Box::new(all.unwrap_or_default().into_iter().map(|p| Dynamic::from_float(p.into())))
+        Box::new(all.unwrap_or_default().into_iter().map(|p| Dynamic::from_float(shortest(p))))
     });
     module
 }
@@ -126,6 +126,9 @@ fn printable<T: Clone + 'static>(engine: &mut Engine, write: impl Fn(&T) -> Stri
 pub fn format(value: &Dynamic) -> String {
     if value.is_string() {
         return quoted(&value.to_string());
+    }
+    if let Ok(character) = value.as_char() {
+        return format!("'{character}'");
     }
     if let Some(array) = value.read_lock::<Array>() {
         return format!("[{}]", array.iter().map(format).collect::<Vec<_>>().join(", "));

@@ -32,6 +32,7 @@ pub struct Client {
 #[derive(Debug)]
 pub struct Message {
     pub kind: String,
+    pub header: Value,
     pub parent: String,
     pub content: Value,
     pub metadata: Value,
@@ -111,11 +112,16 @@ impl Client {
 
     /// A signed request.
     pub fn request(&mut self, kind: &str, content: Value) -> (String, Frames) {
+        self.request_about(json!({}), kind, content)
+    }
+
+    /// One that belongs to the message with the header `parent`.
+    pub fn request_about(&mut self, parent: Value, kind: &str, content: Value) -> (String, Frames) {
         self.count += 1;
         let id = format!("request-{}", self.count);
         let header =
-            json!({ "msg_id": id, "msg_type": kind, "session": "s", "username": "u", "version": "5.4" });
-        let parts = [header, json!({}), json!({}), content].map(|part| part.to_string().into_bytes());
+            json!({ "msg_id": id, "msg_type": kind, "session": "s", "username": "u", "version": "5.5" });
+        let parts = [header, parent, json!({}), content].map(|part| part.to_string().into_bytes());
         let mut mac = Hmac::<Sha256>::new_from_slice(KEY.as_bytes()).unwrap();
         parts.iter().for_each(|part| mac.update(part));
         let signature: String =
@@ -197,6 +203,7 @@ pub fn read(stream: &mut TcpStream) -> Message {
         frames[delimiter + 2..].iter().map(|frame| serde_json::from_slice(frame).unwrap()).collect();
     Message {
         kind: parts[0]["msg_type"].as_str().unwrap().to_owned(),
+        header: parts[0].clone(),
         parent: parts[1]["msg_id"].as_str().unwrap_or_default().to_owned(),
         metadata: parts[3]["metadata"].clone(),
         content: parts[3].clone(),

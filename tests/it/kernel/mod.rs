@@ -122,6 +122,7 @@ fn questions_about_code_are_answered() {
 
     let answer = client.ask("kernel_info_request", json!({})).0.content;
     assert_eq!(answer["language_info"]["file_extension"], ".rhai");
+    assert_eq!((&answer["protocol_version"], &answer["supported_features"]), (&json!("5.5"), &json!([])));
     assert_eq!(client.ask("comm_info_request", json!({})).0.content["comms"], json!({}));
 }
 
@@ -253,13 +254,13 @@ fn a_script_asks_the_client_that_runs_it() {
 #[test]
 fn a_question_that_nobody_answers_can_be_interrupted() {
     let mut client = Client::start();
-    ask_in_cell(&mut client, "let kept = 3; input()");
+    let (_, question) = ask_in_cell(&mut client, "let kept = 3; input()");
     client.ask_control("interrupt_request", json!({}));
     assert_eq!(read(&mut client.shell).content["ename"], "Interrupted");
-    // What was answered too late answers nothing else.
-    let (_, late) = client.request("input_reply", json!({ "value": "late" }));
-    client.stdin.write_all(&zmtp::message(&late)).unwrap();
+    // What was answered too late answers nothing else, also where the next question is asked already.
     let (id, _) = ask_in_cell(&mut client, "input() + kept");
+    let (_, late) = client.request_about(question.header, "input_reply", json!({ "value": "late" }));
+    client.stdin.write_all(&zmtp::message(&late)).unwrap();
     let (_, answer) = client.request("input_reply", json!({ "value": "now" }));
     client.stdin.write_all(&zmtp::message(&answer)).unwrap();
     read(&mut client.shell);
