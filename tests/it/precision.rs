@@ -39,7 +39,7 @@ fn the_built_in_model_is_made_of_int8_so_that_rounding_to_it_costs_nothing() {
     // The same numbers, by instructions that may add them up in another order.
     assert!(byte[0] < 1e-6 && byte[1..] == exact[1..], "{byte:?} {exact:?}");
     assert!(half[0] > 0.0 && half[0] < 0.01 && half[1] > 95.0, "{half:?}");
-    assert!((half[2] / exact[2] - 1.0).abs() < 0.01 && half[4] > 1.9 * exact[4], "{half:?}");
+    assert!((half[2] / exact[2] - 1.0).abs() < 0.01 && half[4] > 1.6 * exact[4], "{half:?}");
 }
 
 #[test]
