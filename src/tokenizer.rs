@@ -34,6 +34,8 @@ struct Inner {
     tokenizer: tokenizers::Tokenizer,
     /// One more than the highest id.
     size: usize,
+    /// Whether GPT-2's pattern cuts the text, so that no token lies across the seams between its [`parts`].
+    has_seams: bool,
 }
 
 impl Tokenizer {
@@ -57,7 +59,7 @@ impl Tokenizer {
         let tokenizer =
             tokenizers::Tokenizer::from_bytes(text).map_err(|source| broken(path, source.to_string()))?;
         let size = tokenizer.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
-        Ok(Tokenizer::new(tokenizer, size))
+        Ok(Tokenizer::new(tokenizer, size, false))
     }
 
     /// From the older pair `vocab.json` (piece → id) and `merges.txt` (one merge a line).
@@ -81,8 +83,8 @@ impl Tokenizer {
         byte_level_bpe((0..).zip(pieces).map(|(id, piece)| (piece, id)).collect(), merges)
     }
 
-    fn new(tokenizer: tokenizers::Tokenizer, size: usize) -> Tokenizer {
-        Tokenizer(Arc::new(Inner { tokenizer, size }))
+    fn new(tokenizer: tokenizers::Tokenizer, size: usize, has_seams: bool) -> Tokenizer {
+        Tokenizer(Arc::new(Inner { tokenizer, size, has_seams }))
     }
 
     /// How many ids there are: valid ones are `0..vocabulary_size()`.
@@ -92,8 +94,14 @@ impl Tokenizer {
 
     /// Cuts a text into tokens. Nothing is added at either end.
     pub fn tokenize(&self, text: &str) -> Tokens {
-        let encoding = self.0.tokenizer.encode_fast(text, false).expect("byte-level BPE encodes any text");
-        Tokens { ids: encoding.get_ids().to_vec(), tokenizer: self.clone() }
+        let least = if self.0.has_seams { PART } else { usize::MAX };
+        let mut ids = Vec::new();
+        for part in parts(text, least) {
+            let encoding =
+                self.0.tokenizer.encode_fast(part, false).expect("byte-level BPE encodes any text");
+            ids.extend_from_slice(encoding.get_ids());
+        }
+        Tokens { ids, tokenizer: self.clone() }
     }
 
     /// Tokens from ids. Fails on an id outside the vocabulary.
@@ -193,6 +201,25 @@ impl fmt::Debug for Tokens {
     }
 }
 
+/// Bytes that are cut into tokens at a time: what that takes is some three hundred times as large.
+const PART: usize = 1 << 16;
+
+/// A text in parts of at least so many bytes, each but the last cut before white space that follows something else:
+/// no match of GPT-2's pattern lies across.
+fn parts(text: &str, least: usize) -> impl Iterator<Item = &str> {
+    let is_seam = |text: &str, at: usize| {
+        let is_ink = |c: char| !c.is_whitespace() && !c.is_control();
+        matches!(text.as_bytes()[at], b' ' | b'\n') && text[..at].ends_with(is_ink)
+    };
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let seam = (least.max(1)..rest.len()).find(|&at| is_seam(rest, at));
+        let (part, behind) = rest.split_at(seam.unwrap_or(rest.len()));
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 fn broken(path: &Path, reason: String) -> Error {
     Error::BrokenTokenizer { path: path.to_owned(), reason }
 }
@@ -234,7 +261,7 @@ fn byte_level_bpe(vocabulary: Vocab, merges: Merges) -> Result<Tokenizer, String
     tokenizer
         .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
         .map_err(|source| source.to_string())?;
-    Ok(Tokenizer::new(tokenizer, size))
+    Ok(Tokenizer::new(tokenizer, size, true))
 }
 
 /// Each byte with the printable character that stands for it, in the order of GPT-2's first 256 ids
@@ -294,6 +321,20 @@ mod tests {
         assert_eq!(tokenizer.tokenize("a<|endoftext|>b").ids(), [64, 50256, 65]);
         assert_eq!(tokenizer.end_of_text(), Some(50256));
         assert_eq!(tokenizer.piece(50256), END_OF_TEXT.as_bytes());
+    }
+
+    #[test]
+    fn parts_are_cut_where_no_token_lies_across() {
+        assert_eq!(parts("a cat's  tail \n\nsat", 2).collect::<Vec<_>>(), ["a cat's", "  tail", " \n\nsat"]);
+        assert_eq!((parts("", 1).count(), parts("onelongword", 1).count()), (0, 1));
+        let text =
+            "It's 10 o'clock,  don't\n\n worry \u{a0} …  日本語 の\tcat\u{3000} 😀 <|endoftext|> end \n";
+        let whole = Tokenizer::gpt2().tokenize(text);
+        for least in 0..text.len() {
+            let ids: Vec<u32> =
+                parts(text, least).flat_map(|part| Tokenizer::gpt2().tokenize(part).ids().to_vec()).collect();
+            assert_eq!(ids, whole.ids(), "{least}");
+        }
     }
 
     #[test]

@@ -24,13 +24,15 @@ fn whatever_runs_is_stopped() {
         "print(\"go\"); loop { generate(\"Once\", #{ max_new_tokens: 200 }); }",
         "print(\"go\"); loop { perplexity(text); }",
         "let probs = next_probs(\"a\"); print(\"go\"); loop { json(chart(probs, 40)); }",
+        "let large = text; for n in 0..9 { large += large; } print(\"go\"); loop { tokenize(large).table(); }",
     ] {
         repl.line(code);
         repl.expect("go\r\n");
         let pressed = Instant::now();
         repl.control(CTRL_C);
         number += 1;
-        repl.prompt(number);
+        let shown = repl.prompt(number);
+        assert!(!shown.contains("^C"), "the key itself leaves nothing: {shown}");
         assert!(pressed.elapsed() < LONG, "{code}: {:?}", pressed.elapsed());
     }
     repl.line("text.len() > 5000");
