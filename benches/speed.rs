@@ -104,9 +104,15 @@ fn start_session() -> bool {
     session().eval("1 + 1", &Origin { name: "bench".into(), line: 1 }).is_ok()
 }
 
-#[divan::bench(sample_count = 10, sample_size = 1)]
+/// Its weights: the tokenizer is there already.
+#[divan::bench(sample_count = 20, sample_size = 1)]
 fn load_built_in_model() -> Model {
     Model::pocket().expect("the built-in model can be loaded")
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn load_built_in_tokenizer() -> Tokenizer {
+    Tokenizer::gpt2_anew()
 }
 
 #[divan::bench]

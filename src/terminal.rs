@@ -3,6 +3,7 @@
 
 mod ask;
 mod ground;
+pub mod keys;
 mod pictures;
 mod progress;
 

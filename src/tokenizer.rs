@@ -4,6 +4,7 @@
 //! bytes are merged pair by pair into the pieces of the vocabulary (Sennrich et al. 2016; Radford et al. 2019,
 //! section 2.2). A piece is a run of bytes, not always of whole characters, so pieces are kept as bytes.
 
+mod merges;
 mod own;
 
 use std::collections::HashMap;
@@ -13,9 +14,13 @@ use std::sync::{Arc, OnceLock};
 
 use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
-use tokenizers::{AddedToken, DecoderWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+use tokenizers::{
+    AddedToken, DecoderWrapper, Model, ModelWrapper, NormalizerWrapper, PostProcessorWrapper,
+    PreTokenizerWrapper, TokenizerImpl,
+};
 
 use crate::error::{Error, Result};
+use merges::Merges;
 
 /// The token that separates documents in GPT-2's training text.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -31,7 +36,7 @@ const BYTES: u32 = 256;
 pub struct Tokenizer(Arc<Inner>);
 
 struct Inner {
-    tokenizer: tokenizers::Tokenizer,
+    engine: Box<dyn Engine>,
     /// One more than the highest id.
     size: usize,
     /// Whether GPT-2's pattern cuts the text, so that no token lies across the seams between its [`parts`].
@@ -42,11 +47,14 @@ impl Tokenizer {
     /// GPT-2's own tokenizer, built into the program. Parsed once, at first use.
     pub fn gpt2() -> Tokenizer {
         static GPT2: OnceLock<Tokenizer> = OnceLock::new();
-        GPT2.get_or_init(|| {
-            let merges = parse_merges(GPT2_MERGES).expect("the built-in merge list is well-formed");
-            byte_level_bpe(vocabulary_of(&merges), merges).expect("the built-in vocabulary is complete")
-        })
-        .clone()
+        GPT2.get_or_init(Tokenizer::gpt2_anew).clone()
+    }
+
+    /// The same, parsed again: for measuring how long that takes.
+    pub fn gpt2_anew() -> Tokenizer {
+        let merges = Merges::parse(GPT2_MERGES).expect("the built-in merge list is well-formed");
+        let size = merges.count();
+        byte_level(merges, size).expect("the end of text is a token")
     }
 
     /// From a `tokenizer.json` as Hugging Face tokenizers writes it. If it is GPT-2's own, as with nearly every model,
@@ -59,7 +67,7 @@ impl Tokenizer {
         let tokenizer =
             tokenizers::Tokenizer::from_bytes(text).map_err(|source| broken(path, source.to_string()))?;
         let size = tokenizer.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
-        Ok(Tokenizer::new(tokenizer, size, false))
+        Ok(Tokenizer::new(tokenizer.into_inner(), size, false))
     }
 
     /// From the older pair `vocab.json` (piece → id) and `merges.txt` (one merge a line).
@@ -83,8 +91,8 @@ impl Tokenizer {
         byte_level_bpe((0..).zip(pieces).map(|(id, piece)| (piece, id)).collect(), merges)
     }
 
-    fn new(tokenizer: tokenizers::Tokenizer, size: usize, has_seams: bool) -> Tokenizer {
-        Tokenizer(Arc::new(Inner { tokenizer, size, has_seams }))
+    fn new(engine: impl Engine + 'static, size: usize, has_seams: bool) -> Tokenizer {
+        Tokenizer(Arc::new(Inner { engine: Box::new(engine), size, has_seams }))
     }
 
     /// How many ids there are: valid ones are `0..vocabulary_size()`.
@@ -95,12 +103,7 @@ impl Tokenizer {
     /// Cuts a text into tokens. Nothing is added at either end.
     pub fn tokenize(&self, text: &str) -> Tokens {
         let least = if self.0.has_seams { PART } else { usize::MAX };
-        let mut ids = Vec::new();
-        for part in parts(text, least) {
-            let encoding =
-                self.0.tokenizer.encode_fast(part, false).expect("byte-level BPE encodes any text");
-            ids.extend_from_slice(encoding.get_ids());
-        }
+        let ids = parts(text, least).flat_map(|part| self.0.engine.ids(part)).collect();
         Tokens { ids, tokenizer: self.clone() }
     }
 
@@ -115,18 +118,48 @@ impl Tokenizer {
 
     /// The bytes that a token stands for; empty for an id that stands for nothing.
     pub fn piece(&self, id: u32) -> Vec<u8> {
-        match self.0.tokenizer.id_to_token(id) {
+        match self.0.engine.name(id) {
             None => Vec::new(),
-            Some(name) if self.0.tokenizer.get_added_vocabulary().is_special_token(&name) => {
-                name.into_bytes()
-            }
+            Some(name) if self.0.engine.is_special(&name) => name.into_bytes(),
             Some(name) => bytes_of_symbols(&name).unwrap_or_else(|| name.into_bytes()),
         }
     }
 
     /// The id of the token that ends a text, if the vocabulary has it.
     pub fn end_of_text(&self) -> Option<u32> {
-        self.0.tokenizer.token_to_id(END_OF_TEXT)
+        self.0.engine.id(END_OF_TEXT)
+    }
+}
+
+/// What the library does around a model of pieces.
+type Around<M> =
+    TokenizerImpl<M, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+
+/// A tokenizer of the library, whatever its model is.
+trait Engine: Send + Sync {
+    fn ids(&self, text: &str) -> Vec<u32>;
+    fn name(&self, id: u32) -> Option<String>;
+    fn id(&self, name: &str) -> Option<u32>;
+    /// Whether a name is not written in byte symbols.
+    fn is_special(&self, name: &str) -> bool;
+}
+
+impl<M: Model + Send + Sync> Engine for Around<M> {
+    fn ids(&self, text: &str) -> Vec<u32> {
+        let encoding = self.encode_fast(text, false).expect("byte-level BPE encodes any text");
+        encoding.get_ids().to_vec()
+    }
+
+    fn name(&self, id: u32) -> Option<String> {
+        self.id_to_token(id)
+    }
+
+    fn id(&self, name: &str) -> Option<u32> {
+        self.token_to_id(name)
+    }
+
+    fn is_special(&self, name: &str) -> bool {
+        self.get_added_vocabulary().is_special_token(name)
     }
 }
 
@@ -224,10 +257,10 @@ fn broken(path: &Path, reason: String) -> Error {
     Error::BrokenTokenizer { path: path.to_owned(), reason }
 }
 
-type Merges = Vec<(String, String)>;
+type Pairs = Vec<(String, String)>;
 
 /// `merges.txt`: two symbols a line; a first line `#version …` says nothing.
-fn parse_merges(text: &str) -> Result<Merges, String> {
+fn parse_merges(text: &str) -> Result<Pairs, String> {
     let lines =
         text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with("#version"));
     lines
@@ -239,13 +272,14 @@ fn parse_merges(text: &str) -> Result<Merges, String> {
 }
 
 /// The vocabulary that GPT-2's merges define: the 256 bytes, one piece a merge, and the end of text.
-fn vocabulary_of(merges: &Merges) -> Vocab {
+#[cfg(test)]
+fn vocabulary_of(merges: &Pairs) -> Vocab {
     let bytes = byte_symbols().map(|(_, symbol)| symbol.to_string());
     let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
     bytes.chain(merged).chain([END_OF_TEXT.to_owned()]).zip(0..).collect()
 }
 
-fn byte_level_bpe(vocabulary: Vocab, merges: Merges) -> Result<Tokenizer, String> {
+fn byte_level_bpe(vocabulary: Vocab, merges: Pairs) -> Result<Tokenizer, String> {
     // The end of a text gets the next id if the vocabulary lacks it.
     let highest = vocabulary.values().max().map_or(0, |id| *id as usize);
     // A token that is added gets the number of tokens so far as its id.
@@ -253,8 +287,13 @@ fn byte_level_bpe(vocabulary: Vocab, merges: Merges) -> Result<Tokenizer, String
     let size = highest.max(added) + 1;
     let bpe =
         BPE::builder().vocab_and_merges(vocabulary, merges).build().map_err(|source| source.to_string())?;
+    byte_level(ModelWrapper::from(bpe), size)
+}
+
+/// Words cut and joined as GPT-2 does it, around a model of their pieces.
+fn byte_level<M: Model + Send + Sync + 'static>(model: M, size: usize) -> Result<Tokenizer, String> {
     let byte_level = ByteLevel::new(false, false, true);
-    let mut tokenizer = tokenizers::Tokenizer::new(bpe);
+    let mut tokenizer: Around<M> = TokenizerImpl::new(model);
     tokenizer.with_pre_tokenizer(Some(PreTokenizerWrapper::ByteLevel(byte_level)));
     tokenizer.with_post_processor(Some(PostProcessorWrapper::ByteLevel(byte_level)));
     tokenizer.with_decoder(Some(DecoderWrapper::ByteLevel(byte_level)));

@@ -12,6 +12,7 @@ use crate::repl::{self, Theme};
 use crate::script::cells::{Cell, Kind};
 use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
+use crate::terminal::keys::unmarked;
 
 pub fn run_files(
     files: &[PathBuf],
@@ -85,6 +86,7 @@ pub fn run_cell(
     origin: &Origin,
     terminal: &Terminal,
 ) -> Result<(), Failure> {
+    let _unmarked = unmarked();
     if let Some(output) = session.eval(code, origin)? {
         terminal.show(&output, "");
     }

@@ -27,6 +27,7 @@ use crate::script::assist::{Knowledge, Question};
 use crate::script::report::Report;
 use crate::script::{Origin, Session};
 use crate::terminal::Terminal;
+use crate::terminal::keys::unmarked;
 pub use ask::asker;
 use editor::Editor;
 pub use highlight::{Theme, highlighted};
@@ -199,7 +200,10 @@ impl Repl {
     /// Runs code as the next cell and shows its value.
     fn run_cell(&mut self, code: &str) -> Result<(), Trouble> {
         let number = self.session.next_cell();
-        let output = self.session.eval(code, &origin(number))?;
+        let output = {
+            let _unmarked = unmarked();
+            self.session.eval(code, &origin(number))?
+        };
         self.cells.push((number, code.to_owned()));
         self.show_result(number, output);
         Ok(())
@@ -253,7 +257,10 @@ impl Repl {
                 crate::script::cells::Kind::Code => {
                     let number = self.session.next_cell();
                     let origin = Origin { name: path.display().to_string(), line: cell.line };
-                    let output = self.session.eval(&cell.source, &origin)?;
+                    let output = {
+                        let _unmarked = unmarked();
+                        self.session.eval(&cell.source, &origin)?
+                    };
                     self.cells.push((number, cell.source));
                     self.show_result(number, output);
                 }

@@ -32,8 +32,9 @@ fn whatever_runs_is_stopped() {
         repl.control(CTRL_C);
         number += 1;
         let shown = repl.prompt(number);
-        assert!(!shown.contains("^C"), "the key itself leaves nothing: {shown}");
         assert!(pressed.elapsed() < LONG, "{code}: {:?}", pressed.elapsed());
+        // The mark would stand in a growing text, or keep a bar on the screen.
+        assert!(!shown.contains("^C"), "{code}: {shown}");
     }
     repl.line("text.len() > 5000");
     repl.expect("true");

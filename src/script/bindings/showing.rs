@@ -75,7 +75,9 @@ pub mod bindings {
 
     /// Saves a value in the output folder (`--out`), or below a folder that `--allow-write` names, and returns the
     /// file's path. The name's ending says how: a chart as `.png` or `.svg`; a table, or a value that has one, as
-    /// `.csv`, `.json` or `.md`; anything as `.json`, or as a page of its own, `.html`.
+    /// `.csv`, `.json` or `.md`; anything as `.json`, or as a page of its own, `.html`. What DejaVu has no letters for,
+    /// Chinese or most emoji, a PNG draws in a font of the machine, and writes as `\u4e2d` where there is none; the
+    /// other forms keep it as it is.
     ///
     /// Fails on a path that leads out of these folders, and on an ending that the value has no form for.
     ///
