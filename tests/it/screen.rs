@@ -101,7 +101,7 @@ fn a_long_result_is_cut_and_shown_on_demand() {
     repl.prompt(3);
     // And nobody waits for a million rows.
     repl.line("word.replace(\"x\", \"a b \"); tokenize(word)");
-    repl.expect("more lines: `:more` shows all 10004");
+    repl.expect("more lines: `:more` shows all 10006");
     repl.prompt(4);
     repl.leave(":q\r");
 }
