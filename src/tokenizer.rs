@@ -39,6 +39,8 @@ struct Inner {
     engine: Box<dyn Engine>,
     /// One more than the highest id.
     size: usize,
+    /// Whether GPT-2's pattern cuts the text, so that no token lies across the seams between its [`parts`].
+    has_seams: bool,
 }
 
 impl Tokenizer {
@@ -65,7 +67,7 @@ impl Tokenizer {
         let tokenizer =
             tokenizers::Tokenizer::from_bytes(text).map_err(|source| broken(path, source.to_string()))?;
         let size = tokenizer.get_vocab(true).into_values().max().map_or(0, |highest| highest as usize + 1);
-        Ok(Tokenizer::new(tokenizer.into_inner(), size))
+        Ok(Tokenizer::new(tokenizer.into_inner(), size, false))
     }
 
     /// From the older pair `vocab.json` (piece → id) and `merges.txt` (one merge a line).
@@ -89,8 +91,8 @@ impl Tokenizer {
         byte_level_bpe((0..).zip(pieces).map(|(id, piece)| (piece, id)).collect(), merges)
     }
 
-    fn new(engine: impl Engine + 'static, size: usize) -> Tokenizer {
-        Tokenizer(Arc::new(Inner { engine: Box::new(engine), size }))
+    fn new(engine: impl Engine + 'static, size: usize, has_seams: bool) -> Tokenizer {
+        Tokenizer(Arc::new(Inner { engine: Box::new(engine), size, has_seams }))
     }
 
     /// How many ids there are: valid ones are `0..vocabulary_size()`.
@@ -100,7 +102,9 @@ impl Tokenizer {
 
     /// Cuts a text into tokens. Nothing is added at either end.
     pub fn tokenize(&self, text: &str) -> Tokens {
-        Tokens { ids: self.0.engine.ids(text), tokenizer: self.clone() }
+        let least = if self.0.has_seams { PART } else { usize::MAX };
+        let ids = parts(text, least).flat_map(|part| self.0.engine.ids(part)).collect();
+        Tokens { ids, tokenizer: self.clone() }
     }
 
     /// Tokens from ids. Fails on an id outside the vocabulary.
@@ -230,6 +234,25 @@ impl fmt::Debug for Tokens {
     }
 }
 
+/// Bytes that are cut into tokens at a time: what that takes is some three hundred times as large.
+const PART: usize = 1 << 16;
+
+/// A text in parts of at least so many bytes, each but the last cut before white space that follows something else:
+/// no match of GPT-2's pattern lies across.
+fn parts(text: &str, least: usize) -> impl Iterator<Item = &str> {
+    let is_seam = |text: &str, at: usize| {
+        let is_ink = |c: char| !c.is_whitespace() && !c.is_control();
+        matches!(text.as_bytes()[at], b' ' | b'\n') && text[..at].ends_with(is_ink)
+    };
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let seam = (least.max(1)..rest.len()).find(|&at| is_seam(rest, at));
+        let (part, behind) = rest.split_at(seam.unwrap_or(rest.len()));
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 fn broken(path: &Path, reason: String) -> Error {
     Error::BrokenTokenizer { path: path.to_owned(), reason }
 }
@@ -277,7 +300,7 @@ fn byte_level<M: Model + Send + Sync + 'static>(model: M, size: usize) -> Result
     tokenizer
         .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
         .map_err(|source| source.to_string())?;
-    Ok(Tokenizer::new(tokenizer, size))
+    Ok(Tokenizer::new(tokenizer, size, true))
 }
 
 /// Each byte with the printable character that stands for it, in the order of GPT-2's first 256 ids
@@ -337,6 +360,20 @@ mod tests {
         assert_eq!(tokenizer.tokenize("a<|endoftext|>b").ids(), [64, 50256, 65]);
         assert_eq!(tokenizer.end_of_text(), Some(50256));
         assert_eq!(tokenizer.piece(50256), END_OF_TEXT.as_bytes());
+    }
+
+    #[test]
+    fn parts_are_cut_where_no_token_lies_across() {
+        assert_eq!(parts("a cat's  tail \n\nsat", 2).collect::<Vec<_>>(), ["a cat's", "  tail", " \n\nsat"]);
+        assert_eq!((parts("", 1).count(), parts("onelongword", 1).count()), (0, 1));
+        let text =
+            "It's 10 o'clock,  don't\n\n worry \u{a0} …  日本語 の\tcat\u{3000} 😀 <|endoftext|> end \n";
+        let whole = Tokenizer::gpt2().tokenize(text);
+        for least in 0..text.len() {
+            let ids: Vec<u32> =
+                parts(text, least).flat_map(|part| Tokenizer::gpt2().tokenize(part).ids().to_vec()).collect();
+            assert_eq!(ids, whole.ids(), "{least}");
+        }
     }
 
     #[test]

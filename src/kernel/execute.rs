@@ -62,7 +62,8 @@ impl Listener {
         match event {
             Event::Output(Output::Stream(text)) => tell("stream", &json!({ "name": "stdout", "text": text })),
             Event::Output(output) => {
-                let media::Bundle { data, metadata } = media::bundle(&output);
+                // The cell ends at its next step if somebody asked to stop.
+                let Ok(media::Bundle { data, metadata }) = drawn(&self.kernel, output) else { return };
                 tell("display_data", &json!({ "data": data, "metadata": metadata, "transient": {} }));
             }
             Event::Started { what, total, unit } => *progress = Some(Progress::new(what, total, unit)),
@@ -112,10 +113,11 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
         (None, true) => shell.session.eval_counted(code, &origin),
         (None, false) => shell.session.eval_aside(code, &origin),
     };
-    let content = match result {
-        Ok(value) => {
-            if let Some(output) = value.filter(|_| !silent) {
-                let media::Bundle { data, metadata } = media::bundle(&output);
+    let drawn = |output| drawn(&shell.kernel, output).map_err(|error| Box::new(Report::of_error(&error)));
+    let bundle = result.and_then(|value| value.filter(|_| !silent).map(drawn).transpose());
+    let content = match bundle {
+        Ok(bundle) => {
+            if let Some(media::Bundle { data, metadata }) = bundle {
                 let content = json!({ "execution_count": count, "data": data, "metadata": metadata });
                 shell.kernel.publish("execute_result", parent, &content);
             }
@@ -134,6 +136,11 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
     };
     shell.listener.leave();
     content
+}
+
+/// An output in all its media, unless somebody asks to stop while its pictures are drawn.
+fn drawn(kernel: &Kernel, output: Output) -> Result<media::Bundle> {
+    kernel.interrupt.unless_asked(move || media::bundle(&output))
 }
 
 /// What each of the named expressions gives, or why it fails.

@@ -41,11 +41,12 @@ impl TextStyle {
     }
 }
 
-/// What [`TextStyle::paint`] writes: bold, dim, a bar's colour and a highlighted bar's.
+/// What [`TextStyle::paint`] writes: bold, dim, a bar's colour and a highlighted bar's, an orange that can be told from
+/// black and from white, as a theme's own yellow cannot.
 pub(super) const BOLD: &str = "1";
 pub(super) const DIM: &str = "2";
 pub(super) const BAR: &str = "34";
-pub(super) const HIGHLIGHT: &str = "33";
+pub(super) const HIGHLIGHT: &str = "38;5;166";
 
 /// Lines of prose longer than this are hard to read, however wide the terminal is.
 const READABLE: usize = 88;

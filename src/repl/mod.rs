@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustyline::error::ReadlineError;
+use unicode_width::UnicodeWidthChar;
 
 use crate::error::Error;
 use crate::render::Output;
@@ -218,13 +219,18 @@ impl Repl {
             _ => output.text(&style),
         };
         let room = self.terminal.height().saturating_sub(ROUND_A_RESULT).max(LEAST_SHOWN);
-        let count = text.lines().count();
-        if count <= room {
+        // The lines of all others fit already.
+        let columns = if matches!(output, Output::Text(_)) { self.terminal.size().0 } else { usize::MAX };
+        let shown = beginning(&text, room, columns);
+        if shown.len() == text.len() {
             self.terminal.show(&output, &prefix);
         } else {
-            let shown: Vec<&str> = text.lines().take(room).collect();
-            self.terminal.show(&Output::Text(shown.join("\n")), &prefix);
-            self.terminal.say(&format!("… {} more lines: `:more` shows all {count}\n", count - room));
+            self.terminal.show(&Output::Text(shown.to_owned()), &prefix);
+            let (rest, unit, count) = match (text.lines().count(), shown.lines().count()) {
+                (count, some) if count > some => (count - some, "lines", count),
+                _ => (text[shown.len()..].chars().count(), "characters", text.chars().count()),
+            };
+            self.terminal.say(&format!("… {rest} more {unit}: `:more` shows all {count}\n"));
             self.long = text;
         }
         self.terminal.write("\n");
@@ -287,6 +293,22 @@ impl Repl {
 const ROUND_A_RESULT: usize = 4;
 /// However low the screen is, so many lines of a result are shown.
 const LEAST_SHOWN: usize = 20;
+
+/// As much of a text as so many rows of the screen hold; a line that is too long for one takes several.
+fn beginning(text: &str, rows: usize, columns: usize) -> &str {
+    let (mut row, mut column) = (0, 0);
+    for (at, character) in text.char_indices() {
+        let width = character.width().unwrap_or(0);
+        column += width;
+        if character == '\n' || column > columns {
+            (row, column) = (row + 1, width);
+        }
+        if row == rows {
+            return &text[..at];
+        }
+    }
+    text
+}
 
 /// The name that errors show for a cell.
 fn origin(number: usize) -> Origin {

@@ -24,6 +24,9 @@ use crate::tokenizer::Tokens;
 /// Rows that a distribution shows when nobody says how many.
 pub const ROWS: usize = 10;
 
+/// Rows of a table that is shown: a page of more is read by nobody, and costs whoever draws it dear.
+const MOST_ROWS: usize = 10_000;
+
 /// A value at the end of a cell; nothing for `()`.
 pub fn output(value: &Dynamic) -> Option<Output> {
     if value.is_unit() {
@@ -47,10 +50,42 @@ pub fn output(value: &Dynamic) -> Option<Output> {
     if let Some(output) = findings::with(value, |finding| finding.output()) {
         return Some(output.unwrap_or_else(|error| Output::Text(error.to_string())));
     }
-    Some(match table(value, None) {
+    let (beginning, rest) = beginning(value).map_or((None, 0), |(value, rest)| (Some(value), rest));
+    Some(match table(beginning.as_ref().unwrap_or(value), None) {
+        Ok(table) if rest > 0 => Output::Table(with_rest(table, rest)),
         Ok(table) => Output::Table(table),
         Err(_) => Output::Text(values::format(value)),
     })
+}
+
+/// The first rows of a value that has more than anybody reads, and how many follow.
+fn beginning(value: &Dynamic) -> Option<(Dynamic, usize)> {
+    let rest = |count: usize| count.checked_sub(MOST_ROWS).filter(|rest| *rest > 0);
+    if let Some(tokens) = value.read_lock::<Tokens>() {
+        return rest(tokens.len()).map(|rest| (Dynamic::from(tokens.slice(0..MOST_ROWS)), rest));
+    }
+    if let Some(table) = value.read_lock::<Table>() {
+        return rest(table.rows.len()).map(|rest| (Dynamic::from(table.first(MOST_ROWS)), rest));
+    }
+    let array = value.read_lock::<Array>()?;
+    let is_table = array.first().is_some_and(Dynamic::is_map);
+    rest(array.len())
+        .filter(|_| is_table)
+        .map(|rest| (Dynamic::from_array(array[..MOST_ROWS].to_vec()), rest))
+}
+
+fn with_rest(table: Table, rest: usize) -> Table {
+    let own = table.note.as_ref().map_or(String::new(), |note| format!("; {note}"));
+    let note = format!("the first {MOST_ROWS} of {} rows, `save` writes all{own}", MOST_ROWS + rest);
+    table.note(note)
+}
+
+/// A value as a table with all its rows, unless somebody asks to stop before.
+pub fn table_unless_asked(state: &State, value: &Dynamic) -> Result<Table> {
+    match value.read_lock::<Tokens>().map(|tokens| tokens.clone()) {
+        Some(tokens) => state.interrupt.unless_asked(move || tokenization::table(&tokens)),
+        None => table(value, None),
+    }
 }
 
 /// A value as a table, of at most `n` rows. Fails on a value that has none.
@@ -257,8 +292,16 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
 pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::PathBuf> {
     let path = state.files.to_write(name)?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-    let wrong = |what, formats| move |_| Error::WrongFormat { what, name: name.to_owned(), formats };
-    let as_table = || table(value, None).map_err(wrong("this value", "`.json`"));
+    let wrong = |what, formats| {
+        move |error| match error {
+            Error::WrongArgument { .. } => Error::WrongFormat { what, name: name.to_owned(), formats },
+            error => error,
+        }
+    };
+    let as_table = |written: fn(&Table) -> String| {
+        let table = table_unless_asked(state, value).map_err(wrong("this value", "`.json`"))?;
+        state.interrupt.unless_asked(move || written(&table).into_bytes())
+    };
     let as_chart = || chart(value, ROWS).map_err(wrong("this value", "`.csv`, `.json` or `.md`"));
     let is_chart = value.is::<Chart>();
     let is_page = value.is::<Page>();
@@ -269,8 +312,8 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::Pat
         }
         "png" => drawn(state, as_chart()?, |chart| chart.png(crate::render::chart::SCALE))?,
         "svg" => drawn(state, as_chart()?, |chart| chart.svg().map(String::into_bytes))?,
-        "csv" if !is_chart => as_table()?.csv().into_bytes(),
-        "md" if !is_chart => as_table()?.markdown().into_bytes(),
+        "csv" if !is_chart => as_table(Table::csv)?,
+        "md" if !is_chart => as_table(Table::markdown)?,
         "json" if !is_chart => (json(value).to_string() + "\n").into_bytes(),
         _ => {
             let (what, formats) = match is_chart {

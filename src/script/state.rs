@@ -24,6 +24,9 @@ pub type Sink = Box<dyn FnMut(Event)>;
 /// Whom a session asks for a line of text, after showing a prompt.
 pub type Asker = Box<dyn FnMut(&str) -> Result<String>>;
 
+/// Bytes of a text that takes so long to cut that somebody may not want to wait.
+const LONG_TEXT: usize = 1 << 16;
+
 /// Behind the engine's tag, so that a binding finds its session.
 pub struct State {
     hub: OnceCell<Hub>,
@@ -102,6 +105,16 @@ impl State {
         }
         let hub = Hub::from_env()?;
         Ok(self.hub.get_or_init(|| hub))
+    }
+
+    /// Cuts a text into tokens of the model in use. Whoever asks to stop need not wait for the end of a long one.
+    pub fn tokenize(&self, text: &str) -> Result<Tokens> {
+        let tokenizer = self.model()?.tokenizer().clone();
+        if text.len() < LONG_TEXT {
+            return Ok(tokenizer.tokenize(text));
+        }
+        let text = text.to_owned();
+        self.interrupt.unless_asked(move || tokenizer.tokenize(&text))
     }
 
     /// The name of the model in use, loaded or not.

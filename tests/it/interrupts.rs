@@ -24,6 +24,7 @@ fn whatever_runs_is_stopped() {
         "print(\"go\"); loop { generate(\"Once\", #{ max_new_tokens: 200 }); }",
         "print(\"go\"); loop { perplexity(text); }",
         "let probs = next_probs(\"a\"); print(\"go\"); loop { json(chart(probs, 40)); }",
+        "let large = text; for n in 0..9 { large += large; } print(\"go\"); loop { tokenize(large).table(); }",
     ] {
         repl.line(code);
         repl.expect("go\r\n");

@@ -91,6 +91,18 @@ fn a_long_result_is_cut_and_shown_on_demand() {
     repl.line(":more");
     repl.expect(" 89 ");
     repl.prompt(2);
+    // A single line may be too long as well.
+    repl.line("let word = \"\"; word.pad(9000, \"x\"); word + \"end\"");
+    let shown = repl.expect("more characters: `:more` shows all 9005");
+    assert!(!shown.contains("xend"), "{shown}");
+    repl.prompt(3);
+    repl.line(":more");
+    repl.expect("xend");
+    repl.prompt(3);
+    // And nobody waits for a million rows.
+    repl.line("word.replace(\"x\", \"a b \"); tokenize(word)");
+    repl.expect("more lines: `:more` shows all 10006");
+    repl.prompt(4);
     repl.leave(":q\r");
 }
 

@@ -60,7 +60,7 @@ mod tests {
              <a & b>  ████▍                                 1.97 %
         ");
         let coloured = tokens().text(&TextStyle::coloured(60));
-        assert!(coloured.contains("\u{1b}[33m█") && coloured.contains("\u{1b}[34m█"));
+        assert!(coloured.contains("\u{1b}[38;5;166m█") && coloured.contains("\u{1b}[34m█"));
         assert_eq!(BarChart::new("Nothing").text(&TextStyle::plain(60)), "Nothing");
     }
 }

@@ -88,6 +88,12 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// The same with its first `count` rows alone.
+    pub fn first(&self, count: usize) -> Table {
+        let rows = self.rows[..count.min(self.rows.len())].to_vec();
+        Table { title: self.title.clone(), columns: self.columns.clone(), rows, note: self.note.clone() }
+    }
+
     /// The cells of one column, from the top.
     fn column(&self, index: usize) -> impl Iterator<Item = &Cell> {
         self.rows.iter().filter_map(move |row| row.get(index))

@@ -51,7 +51,8 @@ pub fn lines(stepping: &Stepping, (width, height): Size, colour: bool) -> Vec<St
 
 const BOLD: &str = "1";
 const DIM: &str = "2";
-const MARKED: &str = "1;33";
+/// As charts have it.
+const MARKED: &str = "1;38;5;166";
 const BAR: &str = "34";
 
 /// Writes lines that fit.
@@ -267,7 +268,8 @@ fn foot(stepping: &Stepping, pen: &Pen) -> Vec<String> {
             let keys = match entry.field {
                 Field::Temperature | Field::TopK | Field::TopP => "  ↑↓ turn it, Enter keeps, Esc does not",
                 Field::GoTo => "  ↑↓ other places, Enter goes, Esc does not",
-                Field::Text | Field::Branch => "  Enter, or Esc",
+                Field::Text => "  Enter, or Esc",
+                Field::Branch => "  Enter, Ctrl-U for another name, or Esc",
             };
             let typed = shortened(&typed, Keep::End, pen.width as f64, columns);
             let room = pen.width.saturating_sub(typed.width());

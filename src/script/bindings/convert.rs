@@ -17,7 +17,7 @@ use crate::tokenizer::{Tokenizer, Tokens};
 /// A text, cut into tokens now, or tokens as they are.
 pub fn tokens(state: &State, value: Dynamic, function: &'static str) -> Result<Tokens> {
     if value.is_string() {
-        return Ok(state.model()?.tokenizer().tokenize(&value.cast::<ImmutableString>()));
+        return state.tokenize(&value.cast::<ImmutableString>());
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Ok(generation.tokens.clone());

@@ -6,7 +6,7 @@ use rhai::plugin::*;
 pub mod bindings {
     use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
-    use super::super::{Answer, raise};
+    use super::super::{Answer, convert, raise};
     use crate::error::Error;
     use crate::render::Output;
     use crate::script::registry;
@@ -47,5 +47,12 @@ pub mod bindings {
     #[rhai_fn(name = "exit", return_raw)]
     pub fn exit() -> Answer<()> {
         exit_with(0)
+    }
+
+    // Without this the engine's own would end the script as if all were well.
+    #[rhai_fn(name = "exit", return_raw)]
+    pub fn exit_by_other(code: Dynamic) -> Answer<()> {
+        let (expected, found) = ("a number from 0 to 255", convert::kind(&code));
+        Err(raise(Error::WrongArgument { function: "exit", expected, found }))
     }
 }

@@ -63,8 +63,8 @@ pub mod bindings {
     }
 
     #[rhai_fn(name = "table", return_raw)]
-    pub fn table(value: Dynamic) -> Answer<Table> {
-        show::table(&value, None).map_err(raise)
+    pub fn table(context: NativeCallContext, value: Dynamic) -> Answer<Table> {
+        show::table_unless_asked(&State::of(&context), &value).map_err(raise)
     }
 
     /// A table with the given columns, in their order, of an array of rows.

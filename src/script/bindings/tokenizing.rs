@@ -22,8 +22,7 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn tokenize(context: NativeCallContext, text: &str) -> Answer<Tokens> {
-        let model = State::of(&context).model().map_err(raise)?;
-        Ok(model.tokenizer().tokenize(text))
+        State::of(&context).tokenize(text).map_err(raise)
     }
 
     /// The text that ids stand for: one id, an array of ids, or `Tokens`.
