@@ -214,8 +214,11 @@ def measure(engine, folder, program, precision):
     def run(cold):
         if engine == "tokenscope":
             return tokenscope(folder, program, precision, cold)
-        command = [sys.executable, __file__, folder, "--worker", engine, "--precision", precision, *(["--cold"] if cold else [])]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        command = [sys.executable, __file__, folder, "--worker", engine, "--precision", precision]
+        done = subprocess.run([*command, *(["--cold"] if cold else [])], capture_output=True, text=True)
+        if done.returncode:
+            last = (done.stderr.splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise RuntimeError(f"{engine} failed in {precision} ({done.returncode}): {last}")
         return json.loads(done.stdout.splitlines()[-1])
 
     times = run(cold=False)
@@ -230,10 +233,11 @@ def table(rounds, folder, precision):
     yield ""
     yield "| engine | cold, s | 12 tokens, ms | 1000 tokens, s | decode, tokens/s |"
     yield "|---|---|---|---|---|"
-    for engine in rounds[0]:
+    engines = [engine for engine in rounds[0] if all(engine in figures for figures in rounds)]
+    for engine in engines:
         cold, short, long, decode = (statistics.median(r[engine][column] for r in rounds) for column in COLUMNS)
         yield f"| {engine} | {cold:.2f} | {short * 1e3:.0f} | {long:.2f} | {1 / decode:.1f} |"
-    for engine in list(rounds[0])[1:]:
+    for engine in engines[1:]:
         ratios = [statistics.median(r[engine][c] / r["tokenscope"][c] for r in rounds) for c in COLUMNS]
         yield f"| tokenscope is faster than {engine} | " + " | ".join(f"{ratio:.2f} ×" for ratio in ratios) + " |"
 
@@ -271,7 +275,13 @@ def main():
             written(folder, precision)
         rounds = []
         for index in range(arguments.rounds):
-            figures = {e: measure(e, folder, arguments.program, precision) for e in ["tokenscope", *peers]}
+            figures = {"tokenscope": measure("tokenscope", folder, arguments.program, precision)}
+            for peer in list(peers):
+                try:
+                    figures[peer] = measure(peer, folder, arguments.program, precision)
+                except RuntimeError as error:
+                    print(f"left out: {error}", file=sys.stderr)
+                    peers.remove(peer)
             rounds.append(figures)
             print(f"{precision}, round {index + 1}: {figures}", file=sys.stderr)
         print("\n".join(table(rounds, folder, precision)), end="\n\n")

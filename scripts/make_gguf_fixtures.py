@@ -68,7 +68,8 @@ def write(path, folder, kind):
     writer.add_eos_token_id(config["eos_token_id"])
     numbers = {}
     for name, tensor in load_file(folder / "model.safetensors").items():
-        if name.endswith((".attn.bias", ".attn.masked_bias")):
+        name = name.removeprefix("transformer.")
+        if name.endswith((".attn.bias", ".attn.masked_bias")) or name == "lm_head.weight":
             continue
         rows = tensor.numpy().T if is_transposed(name) else tensor.numpy()
         rows = np.ascontiguousarray(rows)
