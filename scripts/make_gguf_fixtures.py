@@ -6,16 +6,23 @@ usage: python scripts/make_gguf_fixtures.py        (needs scripts/requirements.t
 as `convert_hf_to_gguf.py` writes them for GPT-2 (embeddings of positions, norms and biases stay F32, the weights of
 linear layers are transposed). `reference.safetensors` holds, for the ids of prompt 1, `<kind>.logits`: what
 transformers gives when the weights are those numbers, read back from the file.
+
+`q4_k_m.gguf` is a model of its own with random weights, since blocks of 256 numbers need rows of as many. llama.cpp
+itself rounds it (`pip install llama-cpp-python`; skipped without), to Q4_K and Q6_K; `q4_k_m.safetensors` holds ids and
+logits.
 """
 
+import ctypes
+import importlib.util
 import json
+import tempfile
 from pathlib import Path
 
 import gguf
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
 FIXTURES = Path(__file__).parent.parent / "tests" / "fixtures"
 KINDS = {
@@ -86,6 +93,42 @@ def write(path, folder, kind):
     return numbers
 
 
+def read_back(path):
+    """The numbers that a file's tensors stand for, under their published names."""
+    parts = {written: name for name, written in PARTS.items()}
+    numbers = {}
+    for tensor in gguf.GGUFReader(path).tensors:
+        *layer, part, kind = tensor.name.removeprefix("blk.").split(".")
+        name = ".".join([*(["h"] + layer if layer else []), parts[part], kind])
+        rows = gguf.quants.dequantize(tensor.data, tensor.tensor_type).reshape(tuple(reversed(tensor.shape)))
+        numbers[name] = torch.from_numpy(np.array(rows.T if is_transposed(name) else rows))
+    return numbers
+
+
+def write_rounded_by_llama_cpp(out, fixture, ids):
+    if not importlib.util.find_spec("llama_cpp"):
+        return print("skipped: q4_k_m.gguf (llama-cpp-python is not installed)")
+    import llama_cpp
+
+    config = json.loads((fixture / "config.json").read_text())
+    same = {key: config[key] for key in ("n_positions", "vocab_size", "bos_token_id", "eos_token_id")}
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=256, n_head=4, **same)).eval()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        model.save_pretrained(folder)
+        (folder / "tokenizer.json").write_text((fixture / "tokenizer.json").read_text())
+        write(folder / "f32.gguf", folder, KINDS["f32"])
+        parameters = llama_cpp.llama_model_quantize_default_params()
+        parameters.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M
+        source, target = (str(path).encode() for path in (folder / "f32.gguf", out / "q4_k_m.gguf"))
+        if llama_cpp.llama_model_quantize(source, target, ctypes.byref(parameters)):
+            raise RuntimeError("llama.cpp could not round the model")
+    model.transformer.load_state_dict(read_back(out / "q4_k_m.gguf"), strict=True)
+    with torch.no_grad():
+        save_file({"ids": ids, "logits": model(ids[None]).logits[0]}, out / "q4_k_m.safetensors")
+
+
 def main():
     folder, out = FIXTURES / "default", FIXTURES / "gguf"
     out.mkdir(exist_ok=True)
@@ -98,6 +141,7 @@ def main():
         with torch.no_grad():
             logits[f"{name}.logits"] = model(ids[None]).logits[0]
     save_file({"ids": ids, **logits}, out / "reference.safetensors")
+    write_rounded_by_llama_cpp(out, folder, ids)
 
 
 if __name__ == "__main__":

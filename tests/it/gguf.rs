@@ -13,26 +13,48 @@ fn file(name: &str) -> PathBuf {
     fixture("gguf").join(name)
 }
 
+/// What transformers wrote: the ids, and the logits under each of these names.
+fn reference(name: &str, kinds: &[&str]) -> (Vec<u32>, Vec<Vec<f32>>) {
+    let bytes = std::fs::read(file(name)).unwrap();
+    let tensors = SafeTensors::deserialize(&bytes).unwrap();
+    let ids = tensors
+        .tensor("ids")
+        .unwrap()
+        .data()
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|b| i64::from_le_bytes(*b) as u32)
+        .collect();
+    let logits = kinds.iter().map(|kind| {
+        let tensor = tensors.tensor(kind).unwrap();
+        tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    });
+    (ids, logits.collect())
+}
+
+/// The logits of a file, which are those that transformers gave.
+fn checked_logits(name: &str, ids: &[u32], expected: &[f32]) -> Vec<f32> {
+    let logits = load(&file(name)).unwrap().logits(ids, &Interrupt::default()).unwrap().concat();
+    assert_eq!(logits.len(), expected.len());
+    let worst = logits.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let largest = expected.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
+    assert!(worst <= 1e-4 * largest, "{name}: {worst} apart where the largest logit is {largest}");
+    logits
+}
+
 #[test]
 fn every_kind_of_file_gives_the_logits_of_transformers() {
-    let bytes = std::fs::read(file("reference.safetensors")).unwrap();
-    let references = SafeTensors::deserialize(&bytes).unwrap();
-    let numbers = references.tensor("ids").unwrap();
-    let ids: Vec<u32> =
-        numbers.data().as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b) as u32).collect();
-    let mut answers = Vec::new();
-    for kind in ["f32", "f16", "q8_0"] {
-        let model = load(&file(&format!("{kind}.gguf"))).unwrap();
-        let logits = model.logits(&ids, &Interrupt::default()).unwrap().concat();
-        let tensor = references.tensor(&format!("{kind}.logits")).unwrap();
-        let expected: Vec<f32> =
-            tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
-        let worst = logits.iter().zip(&expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        let largest = expected.iter().fold(0.0f32, |largest, logit| largest.max(logit.abs()));
-        assert!(worst <= 1e-4 * largest, "{kind}: {worst} apart where the largest logit is {largest}");
-        answers.push(logits);
-    }
+    let (ids, expected) = reference("reference.safetensors", &["f32.logits", "f16.logits", "q8_0.logits"]);
+    let files = ["f32.gguf", "f16.gguf", "q8_0.gguf"].iter().zip(&expected);
+    let answers: Vec<_> = files.map(|(file, expected)| checked_logits(file, &ids, expected)).collect();
     assert!(answers[0] != answers[1] && answers[1] != answers[2], "each kind has numbers of its own");
+}
+
+#[test]
+fn a_file_that_llama_cpp_rounded_to_four_and_six_bits_is_read_too() {
+    let (ids, expected) = reference("q4_k_m.safetensors", &["logits"]);
+    checked_logits("q4_k_m.gguf", &ids, &expected[0]);
 }
 
 #[test]
