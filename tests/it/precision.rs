@@ -33,11 +33,12 @@ fn what_rounding_costs_is_printed_for_every_precision() {
 }
 
 #[test]
-fn the_built_in_model_is_made_of_int8_so_that_rounding_to_it_costs_nothing() {
+fn the_built_in_model_is_made_of_int8_so_that_rounding_to_it_costs_next_to_nothing() {
     let [exact, half, byte] = costs("pocket");
     assert!((35.0..45.0).contains(&exact[2]), "{exact:?}");
-    // The same numbers, by instructions that may add them up in another order.
-    assert!(byte[0] < 1e-6 && byte[1..] == exact[1..], "{byte:?} {exact:?}");
+    // The same numbers, by instructions for which x is rounded a little.
+    assert!(byte[0] < 1e-6 && byte[1] > 99.9 && byte[4] == exact[4], "{byte:?} {exact:?}");
+    assert!((byte[2] / exact[2] - 1.0).abs() < 0.001, "{byte:?} {exact:?}");
     assert!(half[0] > 0.0 && half[0] < 0.01 && half[1] > 95.0, "{half:?}");
     assert!((half[2] / exact[2] - 1.0).abs() < 0.01 && half[4] > 1.6 * exact[4], "{half:?}");
 }
