@@ -23,30 +23,21 @@ pub struct Numerics<'a> {
 /// A linear layer.
 pub struct Linear {
     factor: Factor,
-    copy: Option<Copied>,
+    copy: Option<(Tensor, Option<Tensor>)>,
 }
 
-/// Weights on another device.
-struct Copied {
-    /// [inputs, outputs]
-    weight: Tensor,
-    /// [outputs]
-    bias: Option<Tensor>,
+/// The weight [inputs, outputs] and the bias [outputs] of a layer on another device, if there is one.
+fn copied(factor: &Factor, numerics: Numerics) -> Result<Option<(Tensor, Option<Tensor>)>> {
+    let Some(device) = numerics.device else { return Ok(None) };
+    let (weight, bias) = factor.tensors()?;
+    let weight = weight.to_device(device)?.to_dtype(numerics.precision.dtype())?.contiguous()?;
+    let bias = bias.map(|bias| bias.to_device(device)).transpose()?;
+    Ok(Some((weight, bias)))
 }
 
-impl Copied {
-    fn new(factor: &Factor, numerics: Numerics) -> Result<Option<Copied>> {
-        let Some(device) = numerics.device else { return Ok(None) };
-        let (weight, bias) = factor.tensors()?;
-        let weight = weight.to_device(device)?.to_dtype(numerics.precision.dtype())?.contiguous()?;
-        let bias = bias.map(|bias| bias.to_device(device)).transpose()?;
-        Ok(Some(Copied { weight, bias }))
-    }
-
-    /// Whether it lies where `x` does.
-    fn is_near(&self, x: &Tensor) -> bool {
-        self.weight.device().same_device(x.device())
-    }
+/// A copy of weights, if it lies where `x` does.
+fn near<'a, B>(copy: &'a Option<(Tensor, B)>, x: &Tensor) -> Option<&'a (Tensor, B)> {
+    copy.as_ref().filter(|(weight, _)| weight.device().same_device(x.device()))
 }
 
 impl Linear {
@@ -61,15 +52,15 @@ impl Linear {
         let (weight, layout) = checkpoint.conv1d(&format!("{name}.weight"), inputs, outputs)?;
         let bias = checkpoint.weight(&format!("{name}.bias"), &[outputs])?;
         let factor = Factor::new(weight, Some(bias), layout, inputs, numerics.precision);
-        let copy = Copied::new(&factor, numerics)?;
+        let copy = copied(&factor, numerics)?;
         Ok(Linear { factor, copy })
     }
 
     /// [positions, inputs] → [positions, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match &self.copy {
-            Some(copy) if copy.is_near(x) => tensors::linear(x, &copy.weight, copy.bias.as_ref()),
-            _ => by_rows(x, self.factor.outputs(), |x| self.factor.products(x)),
+        match near(&self.copy, x) {
+            Some((weight, bias)) => tensors::linear(x, weight, bias.as_ref()),
+            None => by_rows(x, self.factor.outputs(), |x| self.factor.products(x)),
         }
     }
 
@@ -90,7 +81,7 @@ pub struct Embedding {
     weight: Weight,
     /// The same numbers, as rows are multiplied with them.
     factor: Factor,
-    copy: Option<Copied>,
+    copy: Option<(Tensor, Option<Tensor>)>,
     /// The ids whose rows are kept, ascending; all others are zero. `None` if all are kept.
     kept: Option<Vec<u32>>,
     vocabulary: usize,
@@ -130,7 +121,7 @@ impl Embedding {
         numerics: Numerics,
     ) -> Result<Embedding> {
         let factor = Factor::new(weight.clone(), None, Layout::OutputsByInputs, width, numerics.precision);
-        let copy = Copied::new(&factor, numerics)?;
+        let copy = copied(&factor, numerics)?;
         Ok(Embedding { weight, factor, copy, kept, vocabulary, zeros: vec![0.0; width] })
     }
 
@@ -156,15 +147,11 @@ impl Embedding {
 
     /// The product with each row: [positions, width] → [positions, vocabulary].
     pub fn products(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(copy) = self.copy.as_ref().filter(|copy| copy.is_near(x)) {
-            let logits = tensors::linear(x, &copy.weight, None)?; // [positions, rows]
+        if let Some((weight, _)) = near(&self.copy, x) {
+            let logits = tensors::linear(x, weight, None)?; // [positions, rows]
             return match &self.kept {
                 None => Ok(logits),
-                Some(kept) => {
-                    let columns = Tensor::from_slice(kept, kept.len(), x.device())?;
-                    let all = Tensor::zeros((x.dim(0)?, self.vocabulary), logits.dtype(), x.device())?;
-                    Ok(all.index_add(&columns, &logits, 1)?)
-                }
+                Some(kept) => tensors::spread(&logits, kept, self.vocabulary),
             };
         }
         by_rows(x, self.vocabulary, |x| match &self.kept {
@@ -214,9 +201,7 @@ impl LayerNorm {
 
     /// [positions, width] → the same.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some((gain, bias)) = &self.copy
-            && gain.device().same_device(x.device())
-        {
+        if let Some((gain, bias)) = near(&self.copy, x) {
             return tensors::layer_norm(x, gain, bias, self.epsilon.into());
         }
         by_rows(x, self.weight.len(), |x| kernels::layer_norm(x, &self.weight, &self.bias, self.epsilon))

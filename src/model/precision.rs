@@ -1,5 +1,7 @@
 //! In which numbers do weights take part in products? Fewer bits are read faster and answer less exactly.
 
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use candle_core::{DType, Device, Tensor};
@@ -78,29 +80,20 @@ impl Factor {
         precision: Precision,
     ) -> Factor {
         let outputs = weight.count() / inputs;
-        let source = |numbers| Source { numbers, layout, inputs, outputs };
         let (numbers, scales) = match (precision, weight.int8(layout)) {
             (Precision::F32 | Precision::Int8, Some((numbers, scales))) => {
-                let numbers =
-                    Source { numbers, layout, inputs, outputs }.by_output(|_, row: &[i8]| row.to_vec());
-                (Numbers::Int8(numbers), Some(scales.to_vec()))
+                let copy = |numbers: &[i8], row: &mut [i8]| {
+                    row.copy_from_slice(numbers);
+                    1.0
+                };
+                let (rows, _) = by_output(numbers, layout, inputs, copy);
+                (Numbers::Int8(rows), Some(scales.to_vec()))
             }
             (Precision::F32, None) => (Numbers::F32(weight, layout), None),
-            (Precision::Bf16, _) => {
-                let round = |_, row: &[f32]| row.iter().map(|x| bf16::from_f32(*x)).collect();
-                (Numbers::Bf16(source(&*weight).by_output(round)), None)
-            }
+            (Precision::Bf16, _) => (Numbers::Bf16(by_output(&weight, layout, inputs, to_bf16).0), None),
             (Precision::Int8, None) => {
-                let scales: Vec<AtomicU32> =
-                    std::iter::repeat_with(AtomicU32::default).take(outputs).collect();
-                let round = |output: usize, row: &[f32]| {
-                    let (scale, numbers) = to_int8(row);
-                    scales[output].store(scale.to_bits(), Relaxed);
-                    numbers
-                };
-                let numbers = source(&*weight).by_output(round);
-                let scales = scales.into_iter().map(|scale| f32::from_bits(scale.into_inner()));
-                (Numbers::Int8(numbers), Some(scales.collect()))
+                let (rows, scales) = by_output(&weight, layout, inputs, to_int8);
+                (Numbers::Int8(rows), Some(scales))
             }
         };
         Factor { numbers, scales, bias, inputs, outputs, precision }
@@ -179,54 +172,61 @@ impl<N: Number> Rows<N> {
     }
 }
 
-/// The numbers of a weight as a file has them.
-#[derive(Clone, Copy)]
-struct Source<'a, T> {
-    numbers: &'a [T],
+/// The numbers of each output by a function of those that a file has, and what that says 1 stands for in them.
+fn by_output<T: Copy + Default + Sync, N: Number + Default>(
+    numbers: &[T],
     layout: Layout,
     inputs: usize,
-    outputs: usize,
+    write: impl Fn(&[T], &mut [N]) -> f32 + Sync,
+) -> (Rows<N>, Vec<f32>) {
+    /// Outputs whose numbers are fetched together, since they lie side by side.
+    const TOGETHER: usize = 64;
+    let outputs = numbers.len() / inputs;
+    let stride = inputs.next_multiple_of(ROW_BYTES / size_of::<N>());
+    let mut rows = vec![N::default(); outputs.next_multiple_of(ROWS_TOGETHER) * stride];
+    let scales: Vec<AtomicU32> = std::iter::repeat_with(AtomicU32::default).take(outputs).collect();
+    for_each_chunk(&mut rows, TOGETHER * stride, |piece, rows| {
+        let first = piece * TOGETHER;
+        let fetched = fetch(numbers, layout, inputs, first..outputs.min(first + TOGETHER));
+        let rows = rows.chunks_exact_mut(stride).zip(fetched.chunks_exact(inputs));
+        for ((row, numbers), scale) in rows.zip(&scales[first..]) {
+            scale.store(write(numbers, &mut row[..inputs]).to_bits(), Relaxed);
+        }
+    });
+    let scales = scales.into_iter().map(|scale| f32::from_bits(scale.into_inner())).collect();
+    (Rows { numbers: rows, stride }, scales)
 }
 
-impl<T: Copy + Default + Sync> Source<'_, T> {
-    /// Each output's numbers by a function of its index and them.
-    fn by_output<N: Number + Default>(self, round: impl Fn(usize, &[T]) -> Vec<N> + Sync) -> Rows<N> {
-        /// Outputs whose numbers are fetched together, since they lie side by side.
-        const TOGETHER: usize = 64;
-        let Source { numbers, layout, inputs, outputs } = self;
-        let stride = inputs.next_multiple_of(ROW_BYTES / size_of::<N>());
-        let mut rows = vec![N::default(); outputs.next_multiple_of(ROWS_TOGETHER) * stride];
-        for_each_chunk(&mut rows, TOGETHER * stride, |piece, rows| {
-            let first = piece * TOGETHER;
-            let count = TOGETHER.min(outputs - first);
-            let mut fetched = vec![T::default(); count * inputs];
-            match layout {
-                Layout::InputsByOutputs => {
-                    for (input, row) in numbers.chunks_exact(outputs).enumerate() {
-                        let places = fetched[input..].iter_mut().step_by(inputs);
-                        places.zip(&row[first..]).for_each(|(place, number)| *place = *number);
-                    }
-                }
-                Layout::OutputsByInputs => {
-                    fetched.copy_from_slice(&numbers[first * inputs..][..count * inputs])
-                }
-            }
-            for ((output, row), numbers) in
-                (first..).zip(rows.chunks_exact_mut(stride)).zip(fetched.chunks_exact(inputs))
-            {
-                row[..inputs].copy_from_slice(&round(output, numbers));
-            }
-        });
-        Rows { numbers: rows, stride }
+/// The numbers of some outputs, [outputs, inputs].
+fn fetch<T: Copy + Default>(
+    numbers: &[T],
+    layout: Layout,
+    inputs: usize,
+    outputs: Range<usize>,
+) -> Cow<'_, [T]> {
+    if layout == Layout::OutputsByInputs {
+        return numbers[outputs.start * inputs..outputs.end * inputs].into();
     }
+    let mut fetched = vec![T::default(); outputs.len() * inputs];
+    for (input, row) in numbers.chunks_exact(numbers.len() / inputs).enumerate() {
+        let places = fetched[input..].iter_mut().step_by(inputs);
+        places.zip(&row[outputs.clone()]).for_each(|(place, number)| *place = *number);
+    }
+    fetched.into()
 }
 
-/// What 1 stands for where the largest number becomes ±127, and all of them in these units.
-fn to_int8(row: &[f32]) -> (f32, Vec<i8>) {
-    let scale = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0;
+fn to_bf16(numbers: &[f32], row: &mut [bf16]) -> f32 {
+    row.iter_mut().zip(numbers).for_each(|(row, x)| *row = bf16::from_f32(*x));
+    1.0
+}
+
+/// The largest number becomes ±127.
+fn to_int8(numbers: &[f32], row: &mut [i8]) -> f32 {
+    let scale = numbers.iter().fold(0.0_f32, |largest, x| largest.max(x.abs())) / 127.0;
     let factor = if scale > 0.0 { 1.0 / scale } else { 0.0 };
     // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the lowest bits.
-    (scale, row.iter().map(|x| (x * factor + 12_582_912.0).to_bits() as i8).collect())
+    row.iter_mut().zip(numbers).for_each(|(row, x)| *row = (x * factor + 12_582_912.0).to_bits() as i8);
+    scale
 }
 
 #[cfg(test)]

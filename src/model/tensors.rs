@@ -22,6 +22,13 @@ pub fn layer_norm(x: &Tensor, gain: &Tensor, bias: &Tensor, epsilon: f64) -> Res
     Ok(x.broadcast_div(&deviation)?.broadcast_mul(gain)?.broadcast_add(bias)?)
 }
 
+/// Columns to their places among others that are zero: [positions, kept] → [positions, columns].
+pub fn spread(x: &Tensor, kept: &[u32], columns: usize) -> Result<Tensor> {
+    let places = Tensor::from_slice(kept, kept.len(), x.device())?;
+    let zeros = Tensor::zeros((x.dim(0)?, columns), x.dtype(), x.device())?;
+    Ok(zeros.index_add(&places, x, 1)?) // [positions, columns]
+}
+
 /// Element by element.
 pub fn activate(activation: Activation, x: &Tensor) -> Result<Tensor> {
     Ok(match activation {

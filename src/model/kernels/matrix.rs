@@ -1,6 +1,6 @@
 //! y = xW + b: one row of x or a few at the speed of memory, many rows at the speed of arithmetic.
 
-use super::number::Number;
+use super::number::{Number, ROW_BYTES};
 use super::rows::{add_scaled_rows, dot_rows};
 use super::tiles;
 use crate::parallel::for_each_chunk;
@@ -48,6 +48,11 @@ pub fn linear<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 }
 
 impl<N> Matrix<'_, N> {
+    /// Whether the weights of each output lie in a row that is filled up ([`ROW_BYTES`]).
+    pub fn is_laid_in_rows(&self) -> bool {
+        self.layout == Layout::OutputsByInputs && (self.stride * size_of::<N>()).is_multiple_of(ROW_BYTES)
+    }
+
     /// What is left to do with sums: y ← y · scale + bias for the outputs from `first` on.
     pub fn finish(&self, first: usize, y: &mut [f32]) {
         if let Some(scales) = self.scales {

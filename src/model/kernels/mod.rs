@@ -11,8 +11,12 @@ mod attention;
 mod layer_norm;
 mod matrix;
 mod number;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod rounding;
 mod rows;
 mod strided;
+#[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
+mod testing;
 mod tiles;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod vnni;

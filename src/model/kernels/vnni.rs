@@ -1,13 +1,14 @@
 //! Products of one row with int8 weights, by the instructions that multiply bytes and add up four products at once
-//! (AVX-512 VNNI). The row is cut into bytes as for [`super::amx`]; the sums are whole numbers, and exact.
+//! (AVX-512 VNNI). The row is cut into bytes as for tiles; the sums are whole numbers, and exact.
 
 use std::arch::x86_64::{
     __m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_set1_epi8,
     _mm512_setzero_si512,
 };
 
-use super::amx::{STEP, cut_into_bytes};
-use super::matrix::{Layout, Matrix};
+use super::matrix::Matrix;
+use super::number::ROW_BYTES;
+use super::rounding::cut_into_bytes;
 use super::rows::read_ahead;
 use crate::parallel::for_each_chunk;
 
@@ -16,9 +17,10 @@ const OUTPUTS: usize = 64;
 
 /// y [outputs] = x [inputs] · W, scaled, plus the bias; nothing where the processor has no such instructions.
 pub fn multiply(x: &[f32], weight: Matrix<i8>) -> Option<Vec<f32>> {
-    let is_laid_out = weight.layout == Layout::OutputsByInputs && weight.stride.is_multiple_of(STEP);
-    (is_laid_out && is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512f"))
-        .then(|| multiply_bytes(x, weight))
+    (weight.is_laid_in_rows()
+        && is_x86_feature_detected!("avx512vnni")
+        && is_x86_feature_detected!("avx512f"))
+    .then(|| multiply_bytes(x, weight))
 }
 
 fn multiply_bytes(x: &[f32], weight: Matrix<i8>) -> Vec<f32> {
@@ -28,7 +30,7 @@ fn multiply_bytes(x: &[f32], weight: Matrix<i8>) -> Vec<f32> {
     let scale = cut_into_bytes(x, high, low);
     // The instruction takes bytes without a sign: 128 more, which the sum of the weights takes back.
     high.iter_mut().for_each(|byte| *byte ^= 0x80);
-    let parts = parts.each_ref().map(|part| part.as_chunks::<STEP>().0);
+    let parts = parts.each_ref().map(|part| part.as_chunks::<ROW_BYTES>().0);
     let mut y = vec![0.0; weight.outputs];
     let piece = weight.outputs.div_ceil(16).max(OUTPUTS);
     for_each_chunk(&mut y, piece, |index, y| {
@@ -46,7 +48,7 @@ fn multiply_bytes(x: &[f32], weight: Matrix<i8>) -> Vec<f32> {
 
 /// Σ w · high, Σ w · low and Σ w.
 #[target_feature(enable = "avx512f,avx512vnni")]
-fn sums(weights: &[[i8; STEP]], [high, low]: [&[[u8; STEP]]; 2]) -> [i32; 3] {
+fn sums(weights: &[[i8; ROW_BYTES]], [high, low]: [&[[u8; ROW_BYTES]]; 2]) -> [i32; 3] {
     let mut sums = [_mm512_setzero_si512(); 3];
     for ((weights, high), low) in weights.iter().zip(high).zip(low) {
         // SAFETY: each array has the 64 bytes that are read.
@@ -71,35 +73,16 @@ fn total([high, low, weights]: [i32; 3]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::kernels::testing::Laid;
     use crate::vector::testing::{assert_close, numbers};
 
     #[test]
     fn bytes_give_the_products_of_the_plain_loops() {
-        for (inputs, outputs) in [(1_usize, 1), (64, 3), (100, 70), (800, 33)] {
-            let stride = inputs.next_multiple_of(STEP);
-            let mut weights = vec![0_i8; outputs * stride];
-            for (row, given) in weights.chunks_exact_mut(stride).zip(numbers(outputs * inputs).chunks(inputs))
-            {
-                row.iter_mut().zip(given).for_each(|(number, x)| *number = (x * 127.9) as i8);
-            }
-            let (x, scales, bias) = (numbers(inputs), numbers(outputs), numbers(outputs));
-            let mut expected = Vec::new();
-            for (output, row) in weights.chunks(stride).enumerate() {
-                let products = row.iter().zip(&x).map(|(w, x)| f64::from(*w) * f64::from(*x));
-                expected.push(products.sum::<f64>() as f32 * scales[output] + bias[output]);
-            }
-            let matrix = Matrix {
-                numbers: &weights[..],
-                layout: Layout::OutputsByInputs,
-                stride,
-                inputs,
-                outputs,
-                scales: Some(&scales),
-                bias: Some(&bias),
-            };
-            match multiply(&x, matrix) {
+        for (inputs, outputs) in [(1, 1), (64, 3), (100, 70), (800, 33)] {
+            let (x, weights) = (numbers(inputs), Laid::new(inputs, outputs, |x| (x * 127.9) as i8));
+            match multiply(&x, weights.matrix()) {
                 // Half a unit of x in 32,767, times weights of up to 127, inputs times.
-                Some(y) => assert_close(&y, &expected, 2e-3 * (inputs as f32).sqrt()),
+                Some(y) => assert_close(&y, &weights.products(&x), 2e-3 * (inputs as f32).sqrt()),
                 None => eprintln!("skipped: this processor has no such instructions"),
             }
         }
