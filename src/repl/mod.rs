@@ -199,10 +199,14 @@ impl Repl {
 
     /// Runs code as the next cell and shows its value.
     fn run_cell(&mut self, code: &str) -> Result<(), Trouble> {
+        self.run_cell_of(code, &origin(self.session.next_cell()))
+    }
+
+    fn run_cell_of(&mut self, code: &str, origin: &Origin) -> Result<(), Trouble> {
         let number = self.session.next_cell();
         let output = {
             let _unmarked = unmarked();
-            self.session.eval(code, &origin(number))?
+            self.session.eval(code, origin)?
         };
         self.cells.push((number, code.to_owned()));
         self.show_result(number, output);
@@ -255,14 +259,8 @@ impl Repl {
                 }
                 crate::script::cells::Kind::Raw => {}
                 crate::script::cells::Kind::Code => {
-                    let number = self.session.next_cell();
                     let origin = Origin { name: path.display().to_string(), line: cell.line };
-                    let output = {
-                        let _unmarked = unmarked();
-                        self.session.eval(&cell.source, &origin)?
-                    };
-                    self.cells.push((number, cell.source));
-                    self.show_result(number, output);
+                    self.run_cell_of(&cell.source, &origin)?;
                 }
             }
         }
