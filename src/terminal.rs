@@ -4,6 +4,7 @@
 mod ask;
 mod ground;
 pub mod keys;
+mod meeting;
 mod pictures;
 mod progress;
 
@@ -11,7 +12,6 @@ use std::cell::RefCell;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
@@ -19,7 +19,6 @@ use crate::render::wrap::wrapped;
 use crate::render::{self, Chart, Output, TextStyle};
 use crate::script::report::Report;
 use crate::script::{Event, Sink};
-use ask::Answer;
 pub use ask::Late;
 pub use ground::Background;
 use pictures::Graphics;
@@ -102,9 +101,6 @@ const WIDEST: usize = 120;
 pub const WIDTHS: std::ops::RangeInclusive<usize> = 20..=1000;
 const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
-/// How long the terminal may take to answer when something is to be drawn: longer than one at the other end of the world
-/// takes.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// Pixels of a column where the terminal does not say.
 const CELL_WIDTH: f64 = 10.0;
 
@@ -268,63 +264,6 @@ impl Terminal {
         interrupt.unless_asked(draw)?
     }
 
-    fn graphics(&self) -> Option<Graphics> {
-        let known = self.0.borrow().graphics;
-        known.unwrap_or_else(|| {
-            // A plain terminal is one without pictures too.
-            let found = match self.style().colour {
-                true => pictures::known().unwrap_or_else(|| pictures::told(&self.said())),
-                false => None,
-            };
-            self.0.borrow_mut().graphics = Some(found);
-            found
-        })
-    }
-
-    /// Whether what colours stand on is light.
-    pub fn is_light(&self) -> bool {
-        let background = self.0.borrow().background;
-        background.known().unwrap_or_else(|| ground::told(&self.said()).unwrap_or(false))
-    }
-
-    fn said(&self) -> String {
-        self.meet(PATIENCE);
-        self.0.borrow().said.clone().unwrap_or_default()
-    }
-
-    /// Asks the terminal, once, what is not known of it, and waits so long for an answer. What comes later is to be
-    /// told to [`Terminal::hear_late`]: `Some` if something may.
-    pub fn meet(&self, patience: Duration) -> Option<Late> {
-        let questions = [
-            pictures::known().is_none().then_some(pictures::QUESTION),
-            self.0.borrow().background.known().is_none().then_some(ground::QUESTION),
-        ];
-        let question: String = questions.into_iter().flatten().collect();
-        let is_known = question.is_empty() || self.0.borrow().said.is_some();
-        if is_known || !self.style().colour || is_simple() {
-            return None;
-        }
-        let Answer { said, typed } = ask::ask(&(question + ATTRIBUTES), patience)?;
-        let late = (!ask::is_complete(&said)).then(|| Late::after(&said));
-        let mut inner = self.0.borrow_mut();
-        inner.said = Some(said);
-        inner.typed.push_str(&typed);
-        late
-    }
-
-    /// What the terminal answered after all.
-    pub fn hear_late(&self, late: &Late) {
-        if let Some(said) = late.whole() {
-            let mut inner = self.0.borrow_mut();
-            (inner.said, inner.graphics) = (Some(said.to_owned()), None);
-        }
-    }
-
-    /// What somebody typed while the terminal was asked something: it belongs into the next line.
-    pub fn take_typed(&self) -> String {
-        std::mem::take(&mut self.0.borrow_mut().typed)
-    }
-
     /// Saves a chart beside the others and says where.
     fn save_chart(&self, chart: &Chart) -> String {
         let chart = chart.clone();
@@ -399,14 +338,6 @@ impl Terminal {
             false => TextStyle::unbroken(false),
         }
     }
-}
-
-/// The question for its attributes, which every terminal answers.
-const ATTRIBUTES: &str = "\x1b[c";
-
-/// Whether the terminal shows a question instead of answering it, and has nothing to say anyway.
-fn is_simple() -> bool {
-    std::env::var("TERM").is_ok_and(|term| term == "linux" || term == "dumb")
 }
 
 /// Columns and rows of the terminal.

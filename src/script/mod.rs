@@ -11,6 +11,7 @@ pub mod lexer;
 pub mod limits;
 pub mod registry;
 pub mod report;
+mod saving;
 pub mod show;
 mod state;
 mod writing;

@@ -1,4 +1,4 @@
-//! How a script's values appear: as output at the end of a cell, as tables, charts, files and JSON.
+//! How a script's values appear: as output at the end of a cell, as tables, charts and JSON.
 
 use rhai::{Array, Dynamic, Map};
 use serde_json::{Value, json};
@@ -286,61 +286,6 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     }
     let expected = "a distribution, candidates or an analysis with a picture";
     Err(Error::WrongArgument { function: "chart", expected, found: super::bindings::convert::kind(value) })
-}
-
-/// Writes a value into the output folder, in the form that the name's ending asks for.
-pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<std::path::PathBuf> {
-    let path = state.files.to_write(name)?;
-    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_lowercase();
-    let wrong = |what, formats| {
-        move |error| match error {
-            Error::WrongArgument { .. } => Error::WrongFormat { what, name: name.to_owned(), formats },
-            error => error,
-        }
-    };
-    let as_table = |written: fn(&Table) -> String| {
-        let table = table_unless_asked(state, value).map_err(wrong("this value", "`.json`"))?;
-        state.interrupt.unless_asked(move || written(&table).into_bytes())
-    };
-    let as_chart = || chart(value, ROWS).map_err(wrong("this value", "`.csv`, `.json` or `.md`"));
-    let is_chart = value.is::<Chart>();
-    let is_page = value.is::<Page>();
-    let bytes = match ending.as_str() {
-        "html" => page(value, name).html().into_bytes(),
-        _ if is_page => {
-            return Err(Error::WrongFormat { what: "a report", name: name.to_owned(), formats: "`.html`" });
-        }
-        "png" => drawn(state, as_chart()?, |chart| chart.png(crate::render::chart::SCALE))?,
-        "svg" => drawn(state, as_chart()?, |chart| chart.svg().map(String::into_bytes))?,
-        "csv" if !is_chart => as_table(Table::csv)?,
-        "md" if !is_chart => as_table(Table::markdown)?,
-        "json" if !is_chart => (json(value).to_string() + "\n").into_bytes(),
-        _ => {
-            let (what, formats) = match is_chart {
-                true => ("a chart", "`.png`, `.svg` or `.html`"),
-                false => {
-                    ("this value", "`.csv`, `.json`, `.md` or `.html`, for a chart of it `.png` or `.svg`")
-                }
-            };
-            return Err(Error::WrongFormat { what, name: name.to_owned(), formats });
-        }
-    };
-    crate::render::write(&path, &bytes)?;
-    Ok(path)
-}
-
-/// A chart as the bytes of a picture.
-fn drawn(state: &State, chart: Chart, draw: fn(&Chart) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-    state.interrupt.unless_asked(move || draw(&chart))?
-}
-
-/// A value as a page of its own, named after its file.
-fn page(value: &Dynamic, name: &str) -> Page {
-    if let Some(page) = value.read_lock::<Page>() {
-        return page.clone();
-    }
-    let title = std::path::Path::new(name).file_stem().unwrap_or_default().to_string_lossy();
-    Page::of(&title, output(value).unwrap_or_else(|| Output::Text(values::format(value))))
 }
 
 /// Any value, in full precision.

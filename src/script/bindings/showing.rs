@@ -8,8 +8,8 @@ pub mod bindings {
 
     use super::super::{Answer, convert, raise};
     use crate::render::{Chart, Output, Table};
-    use crate::script::show;
     use crate::script::state::State;
+    use crate::script::{saving, show};
 
     /// Shows a value as it is shown at the end of a cell: tokens and distributions as tables, a chart as a picture.
     ///
@@ -86,7 +86,7 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn save(context: NativeCallContext, value: Dynamic, name: &str) -> Answer<String> {
-        let path = show::save(&State::of(&context), &value, name).map_err(raise)?;
+        let path = saving::save(&State::of(&context), &value, name).map_err(raise)?;
         Ok(path.display().to_string())
     }
 
