@@ -17,7 +17,7 @@ use tokenscope::tokenizer::Tokens;
 const PROMPT: &str = include_str!("../assets/pocket/README.md");
 const PROMPT_TOKENS: usize = 100;
 const NEW_TOKENS: usize = 16;
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 25;
 
 type Given = (&'static str, Value);
 

@@ -10,6 +10,8 @@ use std::sync::LazyLock;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use tokenscope::analyse::next_token::NextToken;
+use tokenscope::generate::processors::candidates::Candidates;
+use tokenscope::generate::processors::sampling;
 use tokenscope::hub::{Hub, Settings};
 use tokenscope::interrupt::Interrupt;
 use tokenscope::model::{Context, Model};
@@ -96,6 +98,19 @@ fn sample(bencher: Bencher) {
     let mut session = session();
     let code = r#"sample("Once upon a time", #{ temperature: 0.8, top_k: 40, top_p: 0.9, seed: 1 });"#;
     bencher.bench_local(|| session.eval(code, &Origin { name: "bench".into(), line: 1 }).is_ok());
+}
+
+/// What each rule that looks at the whole row leaves of the model's own distribution.
+#[divan::bench(args = ["top_p", "typical_p", "eta_cutoff", "top_k"])]
+fn rule(bencher: Bencher, name: &str) {
+    let row = Context::new(&MODEL).read(&prompt(12), &Interrupt::default()).expect("the prompt can be read");
+    let cut: fn(&mut Candidates) = match name {
+        "top_p" => |row| sampling::keep_top_p(row, 0.95, 1),
+        "typical_p" => |row| sampling::keep_typical(row, 0.95, 1),
+        "eta_cutoff" => |row| sampling::cut_eta(row, 3e-4, 1),
+        _ => |row| sampling::keep_top_k(row, 50, 1),
+    };
+    bencher.with_inputs(|| Candidates::from(&row)).bench_local_refs(cut);
 }
 
 /// A new session and its first sum; no model is needed.

@@ -161,17 +161,17 @@ pub fn exponentials_with_simd<S: Simd>(simd: S, x: &mut [f32]) {
 
 /// Σ f(x, y), in `f64` and in an order that no instruction set changes: the same to the last bit on every machine.
 #[inline(always)]
-fn exact_sum_of(x: &[f32], y: &[f32], f: impl Fn(f64, f64) -> f64) -> f64 {
-    const LANES: usize = 16;
+fn exact_sum_of(x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f64) -> f64 {
+    const LANES: usize = 32;
     let ((x, x_tail), (y, y_tail)) = (x.as_chunks::<LANES>(), y.as_chunks::<LANES>());
     let mut sums = [0.0; LANES];
     for (x, y) in x.iter().zip(y) {
         for lane in 0..LANES {
-            sums[lane] += f(f64::from(x[lane]), f64::from(y[lane]));
+            sums[lane] += f(x[lane], y[lane]);
         }
     }
     for (lane, (x, y)) in x_tail.iter().zip(y_tail).enumerate() {
-        sums[lane] += f(f64::from(*x), f64::from(*y));
+        sums[lane] += f(*x, *y);
     }
     sums.iter().sum()
 }
@@ -184,7 +184,7 @@ pub fn exact_sum_with_simd<S: Simd>(_simd: S, x: &[f32]) -> f64 {
         x,
         x,
         #[inline(always)]
-        |x, _| x,
+        |x, _| f64::from(x),
     )
 }
 
@@ -196,8 +196,33 @@ pub fn exact_moment_with_simd<S: Simd>(_simd: S, weights: &[f32], x: &[f32], ori
         weights,
         x,
         #[inline(always)]
-        |weight, x| if weight > 0.0 { weight * (x - origin) } else { 0.0 },
+        |weight, x| if weight > 0.0 { f64::from(weight) * (f64::from(x) - origin) } else { 0.0 },
     )
+}
+
+/// How many keys are below a limit, and Σ weight over them, in `f64`, the same on every machine.
+#[pulp::with_simd(exact_sum_below = pulp::Arch::new())]
+#[inline(always)]
+pub fn exact_sum_below_with_simd<S: Simd>(
+    _simd: S,
+    keys: &[f32],
+    weights: &[f32],
+    limit: f32,
+) -> (usize, f64) {
+    let count: u32 = keys
+        .iter()
+        .map(
+            #[inline(always)]
+            |key| u32::from(*key < limit),
+        )
+        .sum();
+    let sum = exact_sum_of(
+        weights,
+        keys,
+        #[inline(always)]
+        |weight, key| f64::from(if key < limit { weight } else { 0.0 }),
+    );
+    (count as usize, sum)
 }
 
 /// The highest number; -∞ if there is none, anything if one of them is no number.
@@ -312,12 +337,18 @@ mod tests {
         let mean: f64 = x.iter().zip(&y).filter(|(x, _)| **x > 0.0).map(|(x, y)| f64::from(x * y)).sum();
         assert!((exact_sum(&x) - plain).abs() < 1e-9);
         assert!((exact_moment(&x, &y, 0.0) - mean).abs() < 1e-3);
+        let below = exact_sum_below(&x, &y, 0.25);
+        let lower: Vec<f64> =
+            x.iter().zip(&y).filter(|(x, _)| **x < 0.25).map(|(_, y)| f64::from(*y)).collect();
+        assert_eq!(below.0, lower.len());
+        assert!((below.1 - lower.iter().sum::<f64>()).abs() < 1e-9);
         on_every_instruction_set!(|simd| {
             assert_eq!(exact_sum_with_simd(simd, &x).to_bits(), exact_sum(&x).to_bits());
             assert_eq!(
                 exact_moment_with_simd(simd, &x, &y, 0.5).to_bits(),
                 exact_moment(&x, &y, 0.5).to_bits()
             );
+            assert_eq!(exact_sum_below_with_simd(simd, &x, &y, 0.25), below);
         });
         assert_eq!(exact_moment(&[0.0, 0.5], &[f32::NEG_INFINITY, 4.0], 1.0), 1.5);
     }

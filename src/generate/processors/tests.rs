@@ -17,6 +17,8 @@ fn the_nucleus_reaches_p_and_is_never_empty() {
     let logits = [0.3f32, 0.1, 0.1, 0.5].map(f32::ln);
     assert_eq!(kept(Processor::TopP(0.8), &logits), [0, 3]);
     assert_eq!(kept(Processor::TopP(0.01), &logits), [3]);
+    // Of equal ones the first go first.
+    assert_eq!(kept(Processor::TopP(0.5), &[-1e9, 0.0, 0.0, -0.0, 0.0]), [3, 4]);
 }
 
 #[test]
