@@ -130,7 +130,7 @@ pub enum Error {
     NoText { path: PathBuf, at: usize },
 
     /// The heap beside models.
-    #[error("the values take {}, but may take at most {}", gigabytes(*taken), gigabytes(*limit))]
+    #[error("the values take {}, but may take at most {}", amount(*taken), amount(*limit))]
     TooMuchMemory { taken: usize, limit: usize },
 
     #[error("cannot use the tokenizer `{}`: {reason}", path.display())]
@@ -344,7 +344,7 @@ pub fn code_list(names: &[&str]) -> String {
 }
 
 /// `4.2 GB`, `20 MB`
-fn gigabytes(bytes: usize) -> String {
+fn amount(bytes: usize) -> String {
     match bytes as f64 {
         bytes if bytes < 1e8 => format!("{:.0} MB", bytes / 1e6),
         bytes => format!("{:.1} GB", bytes / 1e9),
