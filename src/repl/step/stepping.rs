@@ -48,6 +48,8 @@ pub enum Mode {
 pub struct Entry {
     pub field: Field,
     pub text: String,
+    /// Whether the text is an offer: the first letter typed replaces it.
+    pub is_offer: bool,
     /// The rules before it, to come back to.
     before: SamplingOptions,
 }
@@ -134,7 +136,7 @@ impl<'a> Stepping<'a> {
             self.begin(Field::Text, String::new());
         }
         let text: String = text.replace("\r\n", "\n").replace('\r', "\n");
-        self.change(|entry| entry.text.push_str(&text));
+        self.change(|entry| entry.write(&text));
         Flow::Stay
     }
 
@@ -185,7 +187,8 @@ impl<'a> Stepping<'a> {
 
     fn begin(&mut self, field: Field, text: String) {
         let before = self.stepper.options().clone();
-        self.mode = Mode::Typing(Entry { field, text, before });
+        let is_offer = field != Field::Text && !text.is_empty();
+        self.mode = Mode::Typing(Entry { field, text, is_offer, before });
     }
 
     fn edit(&mut self, code: KeyCode, control: bool) {
@@ -194,12 +197,12 @@ impl<'a> Stepping<'a> {
             KeyCode::Char('c' | 'd') if control => self.cancel(),
             KeyCode::Char('u') if control => self.change(|entry| entry.text.clear()),
             KeyCode::Enter => self.accept(),
-            KeyCode::Backspace => self.change(|entry| {
-                entry.text.pop();
-            }),
+            KeyCode::Backspace => self.change(Entry::take_back),
             KeyCode::Up => self.turn(1),
             KeyCode::Down => self.turn(-1),
-            KeyCode::Char(character) if !control => self.change(|entry| entry.text.push(character)),
+            KeyCode::Char(character) if !control => {
+                self.change(|entry| entry.write(character.encode_utf8(&mut [0; 4])));
+            }
             _ => {}
         }
     }
@@ -229,7 +232,7 @@ impl<'a> Stepping<'a> {
             }
             None => return,
         };
-        self.change(|entry| entry.text = turned);
+        self.change(|entry| entry.offer(turned));
     }
 
     fn cancel(&mut self) {
@@ -240,7 +243,7 @@ impl<'a> Stepping<'a> {
     }
 
     fn accept(&mut self) {
-        let Mode::Typing(Entry { field, text, before }) = self.mode.clone() else { return };
+        let Mode::Typing(Entry { field, text, before, .. }) = self.mode.clone() else { return };
         if let Some(dial) = field.dial() {
             // What cannot be is told, and stays to be mended.
             match with_option(&before, field, dial.name, &text) {
@@ -298,6 +301,29 @@ impl<'a> Stepping<'a> {
             }
             Err(error) => self.message = Some(told(&error)),
         }
+    }
+}
+
+impl Entry {
+    /// Text behind what was typed, or in the place of what was offered.
+    fn write(&mut self, text: &str) {
+        if std::mem::take(&mut self.is_offer) {
+            self.text.clear();
+        }
+        self.text.push_str(text);
+    }
+
+    /// Takes back a letter, or all that was offered.
+    fn take_back(&mut self) {
+        match std::mem::take(&mut self.is_offer) {
+            true => self.text.clear(),
+            false => _ = self.text.pop(),
+        }
+    }
+
+    fn offer(&mut self, text: String) {
+        self.is_offer = !text.is_empty();
+        self.text = text;
     }
 }
 

@@ -107,10 +107,30 @@ fn places_are_marked_and_gone_back_to() {
     let mut stepping = stepping("Once upon a");
     press(&mut stepping, "⏎b⏎⏎⏎");
     assert_eq!(stepping.stepper.appended().len(), 3);
-    press(&mut stepping, "bend⌫⌫⌫⌫⌫⌫⌫⌫⌫⌫end⏎g↑⏎");
+    press(&mut stepping, "bthe end⌫⏎g↑⏎");
     assert_eq!(stepping.stepper.appended().len(), 1);
     press(&mut stepping, "g⏎");
     assert_eq!(stepping.stepper.appended().len(), 3);
+    assert_eq!(stepping.stepper.names().collect::<Vec<_>>(), ["place 1", "the en"]);
+}
+
+#[test]
+fn what_is_offered_is_taken_by_enter_and_replaced_by_typing() {
+    let mut stepping = stepping("Once upon a");
+    let line = |stepping: &Stepping| view::lines(stepping, (90, 16), false).pop().unwrap();
+    press(&mut stepping, "b");
+    assert!(line(&stepping).contains("mark this place as: ▏place 1 "), "{}", line(&stepping));
+    press(&mut stepping, "ab");
+    assert!(line(&stepping).contains("mark this place as: ab▏"), "{}", line(&stepping));
+    press(&mut stepping, "⎋b⌫");
+    assert!(line(&stepping).contains("mark this place as: ▏ "), "{}", line(&stepping));
+    // A rule's value, too, also one that arrows turned to.
+    press(&mut stepping, "⎋t0.5⏎t0.7⏎");
+    assert_eq!(stepping.stepper.options().temperature, Some(0.7));
+    press(&mut stepping, "t↑2⏎");
+    assert_eq!(stepping.stepper.options().temperature, Some(2.0));
+    press(&mut stepping, "b⏎");
+    assert_eq!(stepping.stepper.names().collect::<Vec<_>>(), ["place 1"]);
 }
 
 #[test]
@@ -164,7 +184,7 @@ fn what_was_done_is_a_script_that_does_it_again() {
         "{",
         "let hand = stepper(_, #{ temperature: 2 });",
         "hand.append(260);",
-        "hand.branch(\"place 1\\\"\");",
+        "hand.branch(\"\\\"\");",
         "hand.undo();",
         "hand.append(260);",
         "hand",

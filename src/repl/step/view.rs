@@ -264,12 +264,15 @@ fn foot(stepping: &Stepping, pen: &Pen) -> Vec<String> {
     let message = stepping.message.iter().map(|message| pen.line(message, "31"));
     let last = match &stepping.mode {
         Mode::Typing(entry) => {
-            let typed = format!("{}: {}▏", entry.field.prompt(), one_line(&entry.text));
+            let text = one_line(&entry.text);
+            // What is typed goes where the cursor is: before an offer, which it replaces.
+            let line = if entry.is_offer { format!("▏{text}") } else { format!("{text}▏") };
+            let typed = format!("{}: {line}", entry.field.prompt());
             let keys = match entry.field {
                 Field::Temperature | Field::TopK | Field::TopP => "  ↑↓ turn it, Enter keeps, Esc does not",
                 Field::GoTo => "  ↑↓ other places, Enter goes, Esc does not",
                 Field::Text => "  Enter, or Esc",
-                Field::Branch => "  Enter, Ctrl-U for another name, or Esc",
+                Field::Branch => "  Enter, or type another name, or Esc",
             };
             let typed = shortened(&typed, Keep::End, pen.width as f64, columns);
             let room = pen.width.saturating_sub(typed.width());
