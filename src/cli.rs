@@ -9,6 +9,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::analyse::rounding::{self, rounding};
@@ -84,9 +85,24 @@ pub fn run() -> ExitCode {
 fn parse() -> Result<(Cli, Config, ArgMatches), Error> {
     let command = Cli::command();
     let config = Config::read(&command)?;
-    let matches = config.applied(command).get_matches();
+    let matches = config.applied(command).try_get_matches().unwrap_or_else(|error| hinted(error).exit());
     let arguments = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     Ok((arguments, config, matches))
+}
+
+/// Who names a script that is there, where a command is expected, means to run it.
+fn hinted(mut error: clap::Error) -> clap::Error {
+    let script = match (error.kind(), error.get(ContextKind::InvalidSubcommand)) {
+        (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) => name.clone(),
+        _ => return error,
+    };
+    if Path::new(&script).is_file() {
+        let hint =
+            format!("`tokenscope run {script}` runs it; with `-i` in place of `run` you can go on from it");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+        error.remove(ContextKind::SuggestedSubcommand);
+    }
+    error
 }
 
 /// Where the settings are, and which are in force.

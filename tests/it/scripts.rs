@@ -61,6 +61,18 @@ fn standard_input_is_a_script_too() {
 }
 
 #[test]
+fn a_script_in_the_place_of_a_command_is_told_how_to_run() {
+    let folder = folder();
+    write(folder.path(), "a.rhai", "1 + 1");
+    let stderr = run(folder.path(), &["a.rhai"]).failed(2);
+    assert!(stderr.contains("unrecognized subcommand 'a.rhai'"), "{stderr}");
+    assert!(stderr.contains("tip: `tokenscope run a.rhai` runs it"), "{stderr}");
+    // What is no file may be a mistyped command.
+    assert!(run(folder.path(), &["rn.rhai"]).failed(2).contains("unrecognized subcommand 'rn.rhai'"));
+    assert!(!run(folder.path(), &["b.rhai"]).failed(2).contains("tokenscope run"));
+}
+
+#[test]
 fn wrong_usage_ends_with_two() {
     let folder = folder();
     assert!(run(folder.path(), &["run"]).failed(2).contains("<FILE>"));
