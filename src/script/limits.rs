@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use rhai::{Dynamic, Engine};
+use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Position};
 
 use super::state::State;
 use crate::error::{Error, Result};
@@ -26,6 +26,10 @@ pub const MEMORY: usize = 4_000_000_000;
 pub fn set(engine: &mut Engine, state: &Rc<State>) {
     engine.set_max_call_levels(CALLS).set_max_expr_depths(DEPTH, DEPTH);
     engine.set_max_string_size(TEXT).set_max_array_size(ITEMS).set_max_map_size(ITEMS);
+    engine.register_fn("replace", replace);
+    engine.register_fn("replace", |text: &mut ImmutableString, found: char, with: &str| {
+        replace(text, found.encode_utf8(&mut [0; 4]), with)
+    });
     let state = state.clone();
     let memory = state.memory.clone();
     state.interrupt.bound(move || memory.check());
@@ -33,6 +37,28 @@ pub fn set(engine: &mut Engine, state: &Rc<State>) {
         true => Some(Dynamic::UNIT),
         false => state.memory.check().err().map(|error| Dynamic::from(Rc::new(error))),
     });
+}
+
+/// Fails as the engine does where an array becomes larger than it may be, but before it is made.
+pub fn check_items(count: usize) -> Result<(), Box<EvalAltResult>> {
+    if count <= ITEMS { Ok(()) } else { Err(too_large("Size of array")) }
+}
+
+/// The engine's own `replace` measures the text that it has made: a million letters, each replaced by a million, would
+/// end the program before that.
+fn replace(text: &mut ImmutableString, found: &str, with: &str) -> Result<(), Box<EvalAltResult>> {
+    let places = text.matches(found).count();
+    let length = (text.len() - places * found.len()).saturating_add(places.saturating_mul(with.len()));
+    if length > TEXT {
+        return Err(too_large("Length of string"));
+    }
+    *text = text.replace(found, with).into();
+    Ok(())
+}
+
+/// What the engine says where a value outgrows its limit.
+fn too_large(what: &str) -> Box<EvalAltResult> {
+    EvalAltResult::ErrorDataTooLarge(what.to_owned(), Position::NONE).into()
 }
 
 /// How much memory a session's values take, and may take. Threads that compute ask it too.

@@ -87,6 +87,18 @@ fn a_script_that_uses_up_memory_or_the_stack_is_told() {
         ("fn deep(n) { deep(n + 1) } deep(0)", "the functions call each other too deeply"),
         ("let x = \"x\"; loop { x += x; }", "a text becomes longer than 67108864 bytes"),
         ("let x = [1]; loop { x += x; }", "an array becomes larger than 1048576 values"),
+        (
+            "let x = \"x\"; x.pad(1000000, 'x'); let y = x; y.replace(\"x\", x);",
+            "a text becomes longer than 67108864 bytes",
+        ),
+        (
+            "let x = \"x\"; x.pad(1000000, 'x'); let y = x; y.replace('x', x);",
+            "a text becomes longer than 67108864 bytes",
+        ),
+        (
+            "let x = tokens(1); loop { x += x; if x.len() > 2000000 { x.ids } }",
+            "an array becomes larger than 1048576 values",
+        ),
         // Each of them is small, all together are not.
         ("let x = []; loop { x.push(next_probs(`${x.len()}`)); }", "but may take at most 0.2 GB"),
         // A script that catches errors does not go on.
@@ -100,6 +112,14 @@ fn a_script_that_uses_up_memory_or_the_stack_is_told() {
     }
     let stderr = said(&format!("{text} let all = []; loop {{ all.push(x + all.len()); }}"));
     assert!(stderr.contains("a text becomes longer than 67108864 bytes"), "{stderr}");
+}
+
+#[test]
+fn a_text_that_stays_short_is_replaced_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let code = "let x = \"a cat, a hat\"; x.replace(\"a \", \"the \"); x.replace('t', \"tt\"); x.replace(\"the\", 'a');
+        x.replace('c', 'b'); x.replace(\"no\", \"yes\"); x";
+    assert_eq!(run(folder.path(), &["eval", code]).succeeded(), "\"ta batt, ta hatt\"\n");
 }
 
 #[test]
