@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 /// How long a request may stay unnoticed while work that cannot be stopped is waited for.
 const STEP: Duration = Duration::from_millis(5);
 
+/// How many small things are done between two looks at what else may end them.
+const STRIDE: usize = 1 << 12;
+
 /// A cheap handle; all clones see the same request.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<Request>);
@@ -76,23 +79,38 @@ impl Interrupt {
         self.0.running.lock().map_or_else(|_| Vec::new(), |running| running.clone())
     }
 
-    /// Does work that is short but cannot be stopped, on a thread of its own. Whoever asks to stop need not wait for
-    /// its end: what comes of it is given up.
+    /// The same items one by one, or why long work must not go on: for work that is a great many small steps.
+    pub fn watch<T>(&self, items: impl IntoIterator<Item = T>) -> impl Iterator<Item = Result<T>> {
+        items.into_iter().enumerate().map(|(index, item)| match index % STRIDE {
+            0 => self.check().map(|()| item),
+            _ if self.is_requested() => Err(Error::Interrupted),
+            _ => Ok(item),
+        })
+    }
+
+    /// Does work of which a step cannot be stopped (a picture's encoding), on a thread of its own. Whoever asks to
+    /// stop need not wait for the end of that step: what comes of the work is given up. The work hears of it from a
+    /// request that is its own, so that nothing that runs later takes it back.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] if somebody asked to stop before it was done.
-    pub fn unless_asked<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    /// Those of the work; [`Error::Interrupted`] if somebody asked to stop before it was done.
+    pub fn unless_asked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Interrupt) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         self.check()?;
+        let given_up = Interrupt::default();
         let (done, result) = mpsc::channel();
+        let heard = given_up.clone();
         let work = move || {
             // Nobody may be waiting any more.
-            let _ = done.send(work());
+            let _ = done.send(work(&heard));
         };
         let thread = thread::Builder::new().spawn(work).map_err(Error::io("start", "a thread"))?;
         loop {
             match result.recv_timeout(STEP) {
-                Ok(result) => return Ok(result),
-                Err(RecvTimeoutError::Timeout) => self.check()?,
+                Ok(result) => return result,
+                Err(RecvTimeoutError::Timeout) => self.check().inspect_err(|_| given_up.request())?,
                 // It panicked, and so do we.
                 Err(RecvTimeoutError::Disconnected) => match thread.join() {
                     Err(panic) => std::panic::resume_unwind(panic),
@@ -151,23 +169,54 @@ mod tests {
     #[test]
     fn work_that_cannot_be_stopped_is_given_up() {
         let interrupt = Interrupt::default();
-        assert_eq!(interrupt.unless_asked(|| 6 * 7).unwrap(), 42);
-        // Work that ends only when this test says so.
+        assert_eq!(interrupt.unless_asked(|_| Ok(6 * 7)).unwrap(), 42);
+        // Work that goes on when this test says so.
         let (begun, has_begun) = mpsc::channel();
-        let (end, may_end) = mpsc::channel::<()>();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (told, hears) = mpsc::channel();
         let asked = interrupt.clone();
         let asking = thread::spawn(move || {
             has_begun.recv().unwrap();
             asked.request();
         });
-        let result = interrupt.unless_asked(move || {
+        let result = interrupt.unless_asked(move |given_up| {
             begun.send(()).unwrap();
-            let _ = may_end.recv();
+            may_go_on.recv().unwrap();
+            told.send(given_up.check().is_err()).unwrap();
+            Ok(())
         });
         assert!(matches!(result, Err(Error::Interrupted)));
         asking.join().unwrap();
-        assert!(end.send(()).is_ok(), "the work still waits");
         // Once asked, nothing begins.
-        assert!(interrupt.unless_asked(|| panic!("it began")).is_err());
+        assert!(interrupt.unless_asked(|_| -> Result<()> { panic!("it began") }).is_err());
+        // What runs next is no leave for what was given up.
+        interrupt.clear();
+        go_on.send(()).unwrap();
+        assert!(hears.recv().unwrap());
+    }
+
+    #[test]
+    fn many_small_steps_end_at_the_next_one() {
+        let interrupt = Interrupt::default();
+        let all: Result<Vec<usize>> = interrupt.watch(0..10_000).collect();
+        assert_eq!(all.unwrap().len(), 10_000);
+        let mut done = 0;
+        let result: Result<Vec<()>> = interrupt
+            .watch(0..10_000)
+            .map(|item| {
+                done = item?;
+                if done == 5000 {
+                    interrupt.request();
+                }
+                Ok(())
+            })
+            .collect();
+        assert!(matches!(result, Err(Error::Interrupted)));
+        assert_eq!(done, 5000);
+        // What bounds it ends it too.
+        interrupt.clear();
+        interrupt.bound(|| Err(Error::TooMuchMemory { taken: 2, limit: 1 }));
+        assert!(interrupt.watch([1]).next().unwrap().is_err());
+        assert!(interrupt.watch([0; 0]).next().is_none());
     }
 }

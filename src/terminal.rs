@@ -250,7 +250,7 @@ impl Terminal {
         let picture = self.graphics().and_then(|graphics| {
             let (chart, columns, cell) =
                 (chart.clone(), style.width, ask::cell_width().unwrap_or(CELL_WIDTH));
-            self.unless_asked(move || graphics.picture(&chart, columns, cell)).ok()
+            self.unless_asked(move |_| graphics.picture(&chart, columns, cell)).ok()
         });
         picture.unwrap_or_else(|| chart.text(&style))
     }
@@ -258,16 +258,16 @@ impl Terminal {
     /// What comes of drawing a picture, unless somebody asks to stop before.
     fn unless_asked<T: Send + 'static>(
         &self,
-        draw: impl FnOnce() -> Result<T> + Send + 'static,
+        draw: impl FnOnce(&Interrupt) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let interrupt = self.0.borrow().interrupt.clone();
-        interrupt.unless_asked(draw)?
+        interrupt.unless_asked(draw)
     }
 
     /// Saves a chart beside the others and says where.
     fn save_chart(&self, chart: &Chart) -> String {
         let chart = chart.clone();
-        let saved = self.unless_asked(move || chart.png(render::chart::SCALE)).and_then(|png| {
+        let saved = self.unless_asked(move |_| chart.png(render::chart::SCALE)).and_then(|png| {
             let path = self.next_chart();
             render::write(&path, &png).map(|()| path)
         });

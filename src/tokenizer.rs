@@ -20,6 +20,7 @@ use tokenizers::{
 };
 
 use crate::error::{Error, Result};
+use crate::interrupt::Interrupt;
 use merges::Merges;
 
 /// The token that separates documents in GPT-2's training text.
@@ -102,9 +103,18 @@ impl Tokenizer {
 
     /// Cuts a text into tokens. Nothing is added at either end.
     pub fn tokenize(&self, text: &str) -> Tokens {
+        self.tokenize_watched(text, &Interrupt::default()).expect("nobody asks to stop")
+    }
+
+    /// The same, part by part. Fails where somebody asks to stop.
+    pub fn tokenize_watched(&self, text: &str, interrupt: &Interrupt) -> Result<Tokens> {
         let least = if self.0.has_seams { PART } else { usize::MAX };
-        let ids = parts(text, least).flat_map(|part| self.0.engine.ids(part)).collect();
-        Tokens { ids, tokenizer: self.clone() }
+        let mut ids = Vec::new();
+        for part in parts(text, least) {
+            interrupt.check()?;
+            ids.extend(self.0.engine.ids(part));
+        }
+        Ok(Tokens { ids, tokenizer: self.clone() })
     }
 
     /// Tokens from ids. Fails on an id outside the vocabulary.
@@ -200,6 +210,15 @@ impl Tokens {
     /// The text; bytes that are no valid UTF-8 become U+FFFD.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
+    }
+
+    /// The same. Fails where somebody asks to stop.
+    pub fn text_watched(&self, interrupt: &Interrupt) -> Result<String> {
+        let mut bytes = Vec::new();
+        for piece in interrupt.watch(self.pieces()) {
+            bytes.extend(piece?);
+        }
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// With one token appended. Fails on an id outside the vocabulary.

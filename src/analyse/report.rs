@@ -47,7 +47,10 @@ pub fn report(
             "Tokens",
             "What the model reads is not letters or words but these pieces, each with its number. The shades only tell \
              one from the next; in the table `·` is a space, `↵` the end of a line.",
-            [Output::ShadedText(tokenization::pieces(tokens)), Output::Table(tokenization::table(tokens))],
+            [
+                Output::ShadedText(tokenization::pieces(tokens)),
+                Output::Table(tokenization::table(tokens, interrupt)?),
+            ],
         ),
         section(
             "Next tokens",

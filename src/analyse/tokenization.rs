@@ -1,18 +1,24 @@
 //! How does a text split into tokens?
 
+use crate::error::Result;
+use crate::interrupt::Interrupt;
 use crate::render::shaded::{Piece, ShadedText};
 use crate::render::{Cell, Column, Table, label};
 use crate::tokenizer::Tokens;
 
-/// One row a token: position, id, token.
-pub fn table(tokens: &Tokens) -> Table {
+/// One row a token: position, id, token. Fails where somebody asks to stop.
+pub fn table(tokens: &Tokens, interrupt: &Interrupt) -> Result<Table> {
     let columns = [Column::right("position"), Column::right("id"), Column::left("token")];
     let row = |(position, (id, piece)): (usize, (&u32, Vec<u8>))| {
         [Cell::Integer(position as i64), Cell::Integer((*id).into()), Cell::Text(label(&piece))]
     };
-    let characters = tokens.text().chars().count();
+    let characters = tokens.text_watched(interrupt)?.chars().count();
     let note = format!("{} tokens, {characters} characters; · is a space, ↵ a new line", tokens.len());
-    Table::new(columns).rows(tokens.ids().iter().zip(tokens.pieces()).enumerate().map(row)).note(note)
+    let mut table = Table::new(columns).note(note);
+    for token in interrupt.watch(tokens.ids().iter().zip(tokens.pieces()).enumerate()) {
+        table.push(row(token?));
+    }
+    Ok(table)
 }
 
 /// The text itself, in two shades that tell one token from the next.

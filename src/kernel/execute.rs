@@ -140,7 +140,7 @@ pub fn execute(shell: &mut Shell, request: &Request) -> Value {
 
 /// An output in all its media, unless somebody asks to stop while its pictures are drawn.
 fn drawn(kernel: &Kernel, output: Output) -> Result<media::Bundle> {
-    kernel.interrupt.unless_asked(move || media::bundle(&output))
+    kernel.interrupt.unless_asked(move |given_up| media::bundle_watched(&output, given_up))
 }
 
 /// What each of the named expressions gives, or why it fails.

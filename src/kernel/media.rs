@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
+use crate::error::Result;
+use crate::interrupt::Interrupt;
 use crate::render::{Output, TextStyle, chart};
 use crate::script::report::Report;
 
@@ -18,22 +20,30 @@ pub struct Bundle {
 
 /// An output in all media that it has.
 pub fn bundle(output: &Output) -> Bundle {
+    bundle_watched(output, &Interrupt::default()).expect("nobody asks to stop")
+}
+
+/// The same, one after the other. Fails where somebody asks to stop.
+pub fn bundle_watched(output: &Output, interrupt: &Interrupt) -> Result<Bundle> {
     let mut data = Map::new();
     let mut metadata = Map::new();
     let plain = output.text(&TextStyle::plain(WIDTH));
     data.insert("text/plain".to_owned(), plain.trim_end_matches('\n').into());
     // Prose is left to the client, which sets it in its own type.
-    if !matches!(output, Output::Markdown(_))
-        && let Some(html) = output.html()
-    {
-        data.insert("text/html".to_owned(), html.into());
-    }
+    let html = match output {
+        Output::Page(page) => Some(interrupt.watch(page.body_parts()).collect::<Result<String>>()?),
+        Output::Markdown(_) => None,
+        output => output.html(),
+    };
+    data.extend(html.map(|html| ("text/html".to_owned(), html.into())));
+    interrupt.check()?;
     if let Some(markdown) = output.markdown() {
         data.insert("text/markdown".to_owned(), markdown.into());
     }
     if let Some(Ok(svg)) = output.svg() {
         data.insert("image/svg+xml".to_owned(), svg.into());
     }
+    interrupt.check()?;
     match output.png() {
         Some(Ok(png)) => {
             data.insert("image/png".to_owned(), STANDARD.encode(&png).into());
@@ -45,7 +55,7 @@ pub fn bundle(output: &Output) -> Bundle {
         }
         None => {}
     }
-    Bundle { data: data.into(), metadata: metadata.into() }
+    Ok(Bundle { data: data.into(), metadata: metadata.into() })
 }
 
 /// What went wrong, as `error` messages and notebooks say it; the traceback is coloured.

@@ -1,7 +1,5 @@
 //! How does a page look that needs no other file and can be sent to somebody?
 
-use std::fmt::Write as _;
-
 use super::html::{escape, markdown};
 use super::text::{BOLD, DIM, TextStyle};
 use super::{Chart, Output};
@@ -42,22 +40,23 @@ impl Page {
 
     /// The whole document.
     pub fn html(&self) -> String {
-        document(&self.title, &self.body())
+        self.parts().collect()
+    }
+
+    /// The document from top to bottom, each part made when it is asked for: a picture takes its time.
+    pub fn parts(&self) -> impl Iterator<Item = String> {
+        std::iter::once(head(&self.title)).chain(self.body_parts()).chain([FOOT.to_owned()])
     }
 
     /// The page as a part of another one.
     pub fn body(&self) -> String {
-        let mut body = format!("<h1>{}</h1>\n", escape(&self.title));
-        for Section { title, prose, outputs } in &self.sections {
-            if !title.is_empty() {
-                let _ = writeln!(body, "<h2>{}</h2>", escape(title));
-            }
-            body += &markdown(prose);
-            for output in outputs {
-                let _ = writeln!(body, "<div class=\"wide\">{}</div>", block(output));
-            }
-        }
-        body
+        self.body_parts().collect()
+    }
+
+    /// The same, part by part.
+    pub fn body_parts(&self) -> impl Iterator<Item = String> {
+        let title = format!("<h1>{}</h1>\n", escape(&self.title));
+        std::iter::once(title).chain(self.sections.iter().flat_map(Section::parts))
     }
 
     /// What it holds, in a few lines.
@@ -70,12 +69,31 @@ impl Page {
     }
 }
 
+impl Section {
+    fn parts(&self) -> impl Iterator<Item = String> {
+        let title = match self.title.is_empty() {
+            true => String::new(),
+            false => format!("<h2>{}</h2>\n", escape(&self.title)),
+        };
+        let outputs =
+            self.outputs.iter().map(|output| format!("<div class=\"wide\">{}</div>\n", block(output)));
+        std::iter::once(title + markdown(&self.prose).as_str()).chain(outputs)
+    }
+}
+
 /// An HTML document that needs no other file.
 pub fn document(title: &str, body: &str) -> String {
+    format!("{}{body}{FOOT}", head(title))
+}
+
+const FOOT: &str = "</body>\n</html>\n";
+
+/// A document up to where its body begins.
+fn head(title: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n{body}</body>\n</html>\n",
+         </head>\n<body>\n",
         escape(title)
     )
 }

@@ -7,6 +7,7 @@ pub mod cells;
 mod completeness;
 mod files;
 mod findings;
+mod json;
 pub mod lexer;
 pub mod limits;
 pub mod registry;

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use rhai::Dynamic;
 
 use super::bindings::values;
-use super::show;
 use super::state::State;
+use super::{json, show};
 use crate::error::{Error, Result};
-use crate::render::{self, Chart, Output, Page, Table};
+use crate::render::{self, Chart, Output, Page};
 
 /// Writes a value into the output folder, in the form that the name's ending asks for.
 pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<PathBuf> {
@@ -20,23 +20,25 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<PathBuf> {
             error => error,
         }
     };
-    let as_table = |written: fn(&Table) -> String| {
-        let table = show::table_unless_asked(state, value).map_err(wrong("this value", "`.json`"))?;
-        state.interrupt.unless_asked(move || written(&table).into_bytes())
-    };
+    let interrupt = &state.interrupt;
+    let as_table = || show::table(value, None, interrupt).map_err(wrong("this value", "`.json`"));
     let as_chart = || show::chart(value, show::ROWS).map_err(wrong("this value", "`.csv`, `.json` or `.md`"));
     let is_chart = value.is::<Chart>();
     let is_page = value.is::<Page>();
     let bytes = match ending.as_str() {
-        "html" => page(value, name).html().into_bytes(),
+        "html" => interrupt.watch(page(value, name).parts()).collect::<Result<String>>()?.into_bytes(),
         _ if is_page => {
             return Err(Error::WrongFormat { what: "a report", name: name.to_owned(), formats: "`.html`" });
         }
         "png" => drawn(state, as_chart()?, |chart| chart.png(render::chart::SCALE))?,
         "svg" => drawn(state, as_chart()?, |chart| chart.svg().map(String::into_bytes))?,
-        "csv" if !is_chart => as_table(Table::csv)?,
-        "md" if !is_chart => as_table(Table::markdown)?,
-        "json" if !is_chart => (show::json(value).to_string() + "\n").into_bytes(),
+        "csv" if !is_chart => {
+            interrupt.watch(as_table()?.csv_parts()).collect::<Result<String>>()?.into_bytes()
+        }
+        "md" if !is_chart => {
+            interrupt.watch(as_table()?.markdown_parts()).collect::<Result<String>>()?.into_bytes()
+        }
+        "json" if !is_chart => (json::written(value, interrupt)? + "\n").into_bytes(),
         _ => {
             let (what, formats) = match is_chart {
                 true => ("a chart", "`.png`, `.svg` or `.html`"),
@@ -53,7 +55,7 @@ pub fn save(state: &State, value: &Dynamic, name: &str) -> Result<PathBuf> {
 
 /// A chart as the bytes of a picture.
 fn drawn(state: &State, chart: Chart, draw: fn(&Chart) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
-    state.interrupt.unless_asked(move || draw(&chart))?
+    state.interrupt.unless_asked(move |_| draw(&chart))
 }
 
 /// A value as a page of its own, named after its file.

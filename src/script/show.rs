@@ -1,11 +1,9 @@
 //! How a script's values appear: as output at the end of a cell, as tables, charts and JSON.
 
 use rhai::{Array, Dynamic, Map};
-use serde_json::{Value, json};
 
 use super::bindings::values;
 use super::findings;
-use super::state::State;
 use crate::analyse::next_token::{self, Candidate, NextToken};
 use crate::analyse::samples::Samples;
 use crate::analyse::stepper::Stepper;
@@ -16,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::generate::Generation;
 use crate::generate::tree::Tree;
 use crate::hub::{ListedModel, Place};
+use crate::interrupt::Interrupt;
 use crate::model::Model;
-use crate::render::number::shortest;
 use crate::render::{Cell, Chart, Column, Output, Page, ShadedText, Table, TextStyle, TreeChart};
 use crate::tokenizer::Tokens;
 
@@ -51,7 +49,8 @@ pub fn output(value: &Dynamic) -> Option<Output> {
         return Some(output.unwrap_or_else(|error| Output::Text(error.to_string())));
     }
     let (beginning, rest) = beginning(value).map_or((None, 0), |(value, rest)| (Some(value), rest));
-    Some(match table(beginning.as_ref().unwrap_or(value), None) {
+    // So many rows are there at once: nobody need ask to stop.
+    Some(match table(beginning.as_ref().unwrap_or(value), None, &Interrupt::default()) {
         Ok(table) if rest > 0 => Output::Table(with_rest(table, rest)),
         Ok(table) => Output::Table(table),
         Err(_) => Output::Text(values::format(value)),
@@ -80,24 +79,16 @@ fn with_rest(table: Table, rest: usize) -> Table {
     table.note(note)
 }
 
-/// A value as a table with all its rows, unless somebody asks to stop before.
-pub fn table_unless_asked(state: &State, value: &Dynamic) -> Result<Table> {
-    match value.read_lock::<Tokens>().map(|tokens| tokens.clone()) {
-        Some(tokens) => state.interrupt.unless_asked(move || tokenization::table(&tokens)),
-        None => table(value, None),
-    }
-}
-
-/// A value as a table, of at most `n` rows. Fails on a value that has none.
-pub fn table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
-    let mut table = whole_table(value, n)?;
+/// A value as a table, of at most `n` rows. Fails on a value that has none, and where somebody asks to stop.
+pub fn table(value: &Dynamic, n: Option<usize>, interrupt: &Interrupt) -> Result<Table> {
+    let mut table = whole_table(value, n, interrupt)?;
     if let Some(n) = n {
         table.rows.truncate(n);
     }
     Ok(table)
 }
 
-fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
+fn whole_table(value: &Dynamic, n: Option<usize>, interrupt: &Interrupt) -> Result<Table> {
     if let Some(table) = value.read_lock::<Table>() {
         return Ok(table.clone());
     }
@@ -105,7 +96,7 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
         return table;
     }
     if let Some(tokens) = value.read_lock::<Tokens>() {
-        return Ok(tokenization::table(&tokens));
+        return tokenization::table(&tokens, interrupt);
     }
     if let Some(generation) = value.read_lock::<Generation>() {
         return Ok(steps::table(&generation));
@@ -132,7 +123,7 @@ fn whole_table(value: &Dynamic, n: Option<usize>) -> Result<Table> {
         if let Some(candidates) = candidates(&array) {
             return Ok(next_token::table(&candidates));
         }
-        if let Some(table) = table_of_maps(&array) {
+        if let Some(table) = table_of_maps(&array, interrupt)? {
             return Ok(table);
         }
     }
@@ -148,20 +139,20 @@ fn candidates(array: &Array) -> Option<Vec<Candidate>> {
 }
 
 /// An array of maps with the same keys: one column a key.
-fn table_of_maps(array: &Array) -> Option<Table> {
-    let maps: Option<Vec<Map>> = array.iter().map(|value| value.clone().try_cast::<Map>()).collect();
-    let maps = maps.filter(|maps| !maps.is_empty())?;
-    let names: Vec<_> = maps[0].keys().cloned().collect();
-    let is_same = |map: &Map| map.keys().eq(names.iter());
-    maps.iter().all(is_same).then(|| {
-        let rows: Vec<Vec<Cell>> = maps.iter().map(|map| map.values().map(cell).collect()).collect();
-        let columns: Vec<String> = names.iter().map(ToString::to_string).collect();
-        table_with_columns(&columns, rows)
-    })
+fn table_of_maps(array: &Array, interrupt: &Interrupt) -> Result<Option<Table>> {
+    let first = array.first().and_then(|value| value.read_lock::<Map>());
+    let Some(names) = first.map(|map| map.keys().cloned().collect::<Vec<_>>()) else { return Ok(None) };
+    let row = |value: &Dynamic| -> Option<Vec<Cell>> {
+        let map = value.read_lock::<Map>().filter(|map| map.keys().eq(names.iter()))?;
+        Some(map.values().map(cell).collect())
+    };
+    let rows = interrupt.watch(array).map(|value| value.map(row)).collect::<Result<Option<Vec<_>>>>()?;
+    let columns: Vec<String> = names.iter().map(ToString::to_string).collect();
+    Ok(rows.map(|rows| table_with_columns(&columns, rows)))
 }
 
-/// Rows under named columns. Fails on a row that is no array of that many values.
-pub fn table_of_rows(columns: &Array, rows: &Array) -> Result<Table> {
+/// Rows under named columns. Fails on a row that is no array of that many values, and where somebody asks to stop.
+pub fn table_of_rows(columns: &Array, rows: &Array, interrupt: &Interrupt) -> Result<Table> {
     let names: Vec<String> = columns.iter().map(ToString::to_string).collect();
     let row = |(index, value): (usize, &Dynamic)| -> Result<Vec<Cell>> {
         let cells = value.read_lock::<Array>().map(|row| row.iter().map(cell).collect::<Vec<_>>());
@@ -171,7 +162,7 @@ pub fn table_of_rows(columns: &Array, rows: &Array) -> Result<Table> {
             found: values::format(value),
         })
     };
-    let rows = rows.iter().enumerate().map(row).collect::<Result<_>>()?;
+    let rows = interrupt.watch(rows.iter().enumerate()).map(|item| row(item?)).collect::<Result<_>>()?;
     Ok(table_with_columns(&names, rows))
 }
 
@@ -286,78 +277,4 @@ pub fn chart(value: &Dynamic, n: usize) -> Result<Chart> {
     }
     let expected = "a distribution, candidates or an analysis with a picture";
     Err(Error::WrongArgument { function: "chart", expected, found: super::bindings::convert::kind(value) })
-}
-
-/// Any value, in full precision.
-pub fn json(value: &Dynamic) -> Value {
-    if value.is_unit() {
-        return Value::Null;
-    }
-    if let Ok(value) = value.as_bool() {
-        return value.into();
-    }
-    if let Ok(value) = value.as_int() {
-        return value.into();
-    }
-    if let Ok(value) = value.as_float() {
-        return value.into();
-    }
-    if let Some(array) = value.read_lock::<Array>() {
-        return array.iter().map(json).collect();
-    }
-    if let Some(map) = value.read_lock::<Map>() {
-        return map.iter().map(|(name, value)| (name.to_string(), json(value))).collect();
-    }
-    if let Some(tokens) = value.read_lock::<Tokens>() {
-        return tokens_json(&tokens);
-    }
-    if let Some(next) = value.read_lock::<NextToken>() {
-        let probabilities: Vec<Value> =
-            next.distribution.probabilities().iter().map(|p| shortest(*p).into()).collect();
-        return json!({ "text": next.text, "probabilities": probabilities });
-    }
-    if let Some(candidate) = value.read_lock::<Candidate>() {
-        let token = String::from_utf8_lossy(&candidate.piece);
-        return json!({ "id": candidate.id, "token": token, "p": shortest(candidate.p), "rank": candidate.rank });
-    }
-    if let Some(generation) = value.read_lock::<Generation>() {
-        return json!({
-            "text": generation.tokens.text(),
-            "prompt": generation.prompt.text(),
-            "tokens": tokens_json(&generation.tokens),
-            "seed": generation.seed,
-            "stopped": generation.stopped.to_string(),
-            "score": generation.score.map(shortest),
-            "steps": steps::json(&generation),
-        });
-    }
-    if let Some(table) = findings::with(value, |finding| finding.table(None)) {
-        return table.map_or(Value::Null, |table| table.json());
-    }
-    if let Some(stepper) = value.read_lock::<Stepper>() {
-        let candidates = stepper.candidates(ROWS).unwrap_or_default();
-        let candidates: Vec<Value> = candidates.into_iter().map(|next| json(&Dynamic::from(next))).collect();
-        return json!({ "text": stepper.text(), "ids": stepper.ids(), "candidates": candidates });
-    }
-    if let Some(table) = value.read_lock::<Table>() {
-        return table.json();
-    }
-    if let Some(model) = value.read_lock::<Model>() {
-        let config = model.config();
-        return json!({
-            "name": model.name(),
-            "parameters": config.parameters(),
-            "layers": config.n_layer,
-            "heads": config.n_head,
-            "width": config.n_embd,
-            "context": config.n_positions,
-            "vocabulary": config.vocab_size,
-        });
-    }
-    value.to_string().into()
-}
-
-fn tokens_json(tokens: &Tokens) -> Value {
-    let pieces: Vec<_> = tokens.pieces().map(|piece| String::from_utf8_lossy(&piece).into_owned()).collect();
-    json!({ "ids": tokens.ids(), "pieces": pieces, "text": tokens.text() })
 }

@@ -114,7 +114,8 @@ impl State {
             return Ok(tokenizer.tokenize(text));
         }
         let text = text.to_owned();
-        self.interrupt.unless_asked(move || tokenizer.tokenize(&text))
+        // A word of megabytes is one part.
+        self.interrupt.unless_asked(move |given_up| tokenizer.tokenize_watched(&text, given_up))
     }
 
     /// The name of the model in use, loaded or not.

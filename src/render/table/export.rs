@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::terminal::column_words;
+use super::terminal::column_writer;
 use super::{Align, Cell, Table};
 use crate::render::html::escape;
 use crate::render::label::one_line;
@@ -16,26 +16,27 @@ const MARKDOWN_BAR: usize = 20;
 impl Table {
     /// A pipe table, with the title in bold above it and the note below.
     pub fn markdown(&self) -> String {
-        let columns = self.words();
-        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let mut markdown = String::new();
-        if let Some(title) = &self.title {
-            let _ = writeln!(markdown, "**{}**\n", markdown_escape(title));
-        }
-        markdown += &line(self.columns.iter().map(|column| markdown_escape(&column.name)).collect());
-        markdown += &line(self.columns.iter().map(|column| rule(column.align).into()).collect());
-        for row in 0..self.rows.len() {
-            markdown += &line(columns.iter().map(|words| markdown_escape(&words[row])).collect());
-        }
-        if let Some(note) = &self.note {
-            let _ = writeln!(markdown, "\n{}", markdown_escape(note));
-        }
-        markdown.trim_end().to_owned()
+        self.markdown_parts().collect()
+    }
+
+    /// The same line by line, each made when it is asked for.
+    pub fn markdown_parts(&self) -> impl Iterator<Item = String> {
+        let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
+        let title = self.title.as_ref().map(|title| format!("**{}**\n\n", markdown_escape(title)));
+        let names = line(self.columns.iter().map(|column| markdown_escape(&column.name)).collect());
+        let rules = line(self.columns.iter().map(|column| rule(column.align).into()).collect());
+        let mut writers = self.writers();
+        let row = move |cells: &Vec<Cell>| {
+            let words = cells.iter().zip(&mut writers).map(|(cell, write)| markdown_escape(&write(cell)));
+            format!("\n{}", line(words.collect()))
+        };
+        let note = self.note.as_ref().map(|note| format!("\n\n{}", markdown_escape(note)));
+        title.into_iter().chain([names, format!("\n{rules}")]).chain(self.rows.iter().map(row)).chain(note)
     }
 
     /// A `<table>` that carries its few styles itself.
     pub fn html(&self) -> String {
-        let columns = self.words();
+        let mut writers = self.writers();
         let mut html = String::from("<table class=\"tokenscope\">\n");
         if let Some(title) = &self.title {
             let _ = writeln!(
@@ -54,10 +55,10 @@ impl Table {
             );
         }
         html += "</tr></thead>\n<tbody>\n";
-        for (index, row) in self.rows.iter().enumerate() {
+        for row in &self.rows {
             html += "<tr>";
-            for ((cell, words), column) in row.iter().zip(&columns).zip(&self.columns) {
-                html += &html_cell(cell, &words[index], column.align);
+            for ((cell, write), column) in row.iter().zip(&mut writers).zip(&self.columns) {
+                html += &html_cell(cell, &write(cell), column.align);
             }
             html += "</tr>\n";
         }
@@ -76,13 +77,16 @@ impl Table {
     /// As RFC 4180 has it: commas, lines that end in CR LF, quotes only where they are needed;
     /// numbers in full precision.
     pub fn csv(&self) -> String {
+        self.csv_parts().collect()
+    }
+
+    /// The same line by line, each made when it is asked for.
+    pub fn csv_parts(&self) -> impl Iterator<Item = String> {
         let named = self.named_columns();
         let line = |cells: Vec<String>| cells.join(",") + "\r\n";
-        let mut csv = line(named.iter().map(|&index| csv_field(&self.columns[index].name)).collect());
-        for row in &self.rows {
-            csv += &line(named.iter().map(|&index| csv_cell(&row[index])).collect());
-        }
-        csv
+        let names = line(named.iter().map(|&index| csv_field(&self.columns[index].name)).collect());
+        let row = move |row: &Vec<Cell>| line(named.iter().map(|&index| csv_cell(&row[index])).collect());
+        std::iter::once(names).chain(self.rows.iter().map(row))
     }
 
     /// An array with one object for each row; numbers in full precision, `null` for an empty
@@ -97,14 +101,16 @@ impl Table {
         self.rows.iter().map(object).collect()
     }
 
-    /// The written cells of each column, without the blanks that align them in a terminal.
-    fn words(&self) -> Vec<Vec<String>> {
-        let trimmed = |(words, cell): (String, &Cell)| match cell {
-            Cell::Probability(probability) => percent(*probability),
-            _ => words.trim().to_owned(),
+    /// How the cells of each column are written, without the blanks that align them in a terminal.
+    fn writers(&self) -> Vec<impl FnMut(&Cell) -> String> {
+        let writer = |index| {
+            let mut write = column_writer(self, index, MARKDOWN_BAR);
+            move |cell: &Cell| match cell {
+                Cell::Probability(probability) => percent(*probability),
+                cell => write(cell).trim().to_owned(),
+            }
         };
-        let column = |index| column_words(self, index, MARKDOWN_BAR).into_iter().zip(self.column(index));
-        (0..self.columns.len()).map(|index| column(index).map(trimmed).collect()).collect()
+        (0..self.columns.len()).map(writer).collect()
     }
 
     fn named_columns(&self) -> Vec<usize> {

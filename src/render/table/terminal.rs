@@ -142,7 +142,12 @@ impl Layout {
 }
 
 /// The written cells of a column; numbers are padded so that their points are below each other.
-pub(super) fn column_words(table: &Table, index: usize, bar: usize) -> Vec<String> {
+fn column_words(table: &Table, index: usize, bar: usize) -> Vec<String> {
+    table.column(index).map(column_writer(table, index, bar)).collect()
+}
+
+/// How the cells of a column are written, from the top, so that they agree.
+pub(super) fn column_writer(table: &Table, index: usize, bar: usize) -> impl FnMut(&Cell) -> String + use<> {
     let shared = decimals(table.column(index).filter_map(|cell| match cell {
         Cell::Number(number) => Some(*number),
         _ => None,
@@ -155,15 +160,14 @@ pub(super) fn column_words(table: &Table, index: usize, bar: usize) -> Vec<Strin
         })
         .collect();
     let mut percents = percents(&probabilities).into_iter();
-    let mut written = |cell: &Cell| match cell {
+    move |cell: &Cell| match cell {
         Cell::Text(text) => one_line(text).into_owned(),
         Cell::Integer(integer) => integer.to_string(),
         Cell::Number(value) => number(*value, shared),
         Cell::Probability(_) => percents.next().unwrap_or_default(),
         Cell::Bar(share) => blocks(*share, bar),
         Cell::Empty => String::new(),
-    };
-    table.column(index).map(&mut written).collect()
+    }
 }
 
 /// `text` wrapped between words; a word that is wider than all of `width` is shortened.

@@ -71,7 +71,10 @@ pub fn ids(state: &State, value: Dynamic, function: &'static str) -> Result<Toke
         Err(_) => Err(wrong(value)),
     };
     match value.read_lock::<Array>() {
-        Some(array) => tokenizer.tokens(array.iter().map(id).collect::<Result<Vec<u32>>>()?),
+        Some(array) => {
+            let ids = state.interrupt.watch(array.iter()).map(|value| id(value?));
+            tokenizer.tokens(ids.collect::<Result<Vec<u32>>>()?)
+        }
         None => tokenizer.tokens([id(&value)?]),
     }
 }

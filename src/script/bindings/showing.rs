@@ -9,7 +9,7 @@ pub mod bindings {
     use super::super::{Answer, convert, raise};
     use crate::render::{Chart, Output, Table};
     use crate::script::state::State;
-    use crate::script::{saving, show};
+    use crate::script::{json, saving, show};
 
     /// Shows a value as it is shown at the end of a cell: tokens and distributions as tables, a chart as a picture.
     ///
@@ -57,20 +57,20 @@ pub mod bindings {
     /// table([#{ word: "cat", tokens: 1 }, #{ word: "Udacity", tokens: 3 }])
     /// ```
     #[rhai_fn(name = "table", return_raw)]
-    pub fn table_of(value: Dynamic, n: i64) -> Answer<Table> {
+    pub fn table_of(context: NativeCallContext, value: Dynamic, n: i64) -> Answer<Table> {
         let n = convert::count(n, "n").map_err(raise)?;
-        show::table(&value, Some(n)).map_err(raise)
+        show::table(&value, Some(n), &State::of(&context).interrupt).map_err(raise)
     }
 
     #[rhai_fn(name = "table", return_raw)]
     pub fn table(context: NativeCallContext, value: Dynamic) -> Answer<Table> {
-        show::table_unless_asked(&State::of(&context), &value).map_err(raise)
+        show::table(&value, None, &State::of(&context).interrupt).map_err(raise)
     }
 
     /// A table with the given columns, in their order, of an array of rows.
     #[rhai_fn(name = "table", return_raw)]
-    pub fn table_with(columns: Array, rows: Array) -> Answer<Table> {
-        show::table_of_rows(&columns, &rows).map_err(raise)
+    pub fn table_with(context: NativeCallContext, columns: Array, rows: Array) -> Answer<Table> {
+        show::table_of_rows(&columns, &rows, &State::of(&context).interrupt).map_err(raise)
     }
 
     /// Saves a value in the output folder (`--out`), or below a folder that `--allow-write` names, and returns the
@@ -109,8 +109,9 @@ pub mod bindings {
     /// ```rhai
     /// json(tokenize("The cat").ids) == "[464,3797]"
     /// ```
-    pub fn json(value: Dynamic) -> String {
-        show::json(&value).to_string()
+    #[rhai_fn(name = "json", return_raw)]
+    pub fn json_of(context: NativeCallContext, value: Dynamic) -> Answer<String> {
+        json::written(&value, &State::of(&context).interrupt).map_err(raise)
     }
 
     /// A chart's title.

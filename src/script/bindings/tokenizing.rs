@@ -7,6 +7,7 @@ pub mod bindings {
     use rhai::{Array, Dynamic, NativeCallContext};
 
     use super::super::{Answer, convert, raise};
+    use crate::script::limits;
     use crate::script::state::State;
     use crate::tokenizer::Tokens;
 
@@ -35,8 +36,9 @@ pub mod bindings {
     /// ```
     #[rhai_fn(return_raw)]
     pub fn decode(context: NativeCallContext, ids: Dynamic) -> Answer<String> {
-        let tokens = convert::ids(&State::of(&context), ids, "decode").map_err(raise)?;
-        Ok(tokens.text())
+        let state = State::of(&context);
+        let tokens = convert::ids(&state, ids, "decode").map_err(raise)?;
+        tokens.text_watched(&state.interrupt).map_err(raise)
     }
 
     /// Tokens from ids: an array, or one id.
@@ -52,21 +54,28 @@ pub mod bindings {
     }
 
     /// The ids, as an array.
-    #[rhai_fn(get = "ids", pure)]
-    pub fn get_ids(tokens: &mut Tokens) -> Array {
-        tokens.ids().iter().map(|id| Dynamic::from_int((*id).into())).collect()
+    #[rhai_fn(get = "ids", pure, return_raw)]
+    pub fn get_ids(context: NativeCallContext, tokens: &mut Tokens) -> Answer<Array> {
+        limits::check_items(tokens.len())?;
+        let state = State::of(&context);
+        let ids = state.interrupt.watch(tokens.ids()).map(|id| Ok(Dynamic::from_int((*id?).into())));
+        ids.collect::<Result<Array, _>>().map_err(raise)
     }
 
     /// The text of each token, as an array; bytes that are no whole character show as `�`.
-    #[rhai_fn(get = "pieces", pure)]
-    pub fn get_pieces(tokens: &mut Tokens) -> Array {
-        tokens.pieces().map(|piece| String::from_utf8_lossy(&piece).into_owned().into()).collect()
+    #[rhai_fn(get = "pieces", pure, return_raw)]
+    pub fn get_pieces(context: NativeCallContext, tokens: &mut Tokens) -> Answer<Array> {
+        limits::check_items(tokens.len())?;
+        let state = State::of(&context);
+        let text = |piece: Vec<u8>| Dynamic::from(String::from_utf8_lossy(&piece).into_owned());
+        let pieces = state.interrupt.watch(tokens.pieces()).map(|piece| piece.map(text));
+        pieces.collect::<Result<Array, _>>().map_err(raise)
     }
 
     /// The text of all tokens together.
-    #[rhai_fn(get = "text", pure)]
-    pub fn get_text(tokens: &mut Tokens) -> String {
-        tokens.text()
+    #[rhai_fn(get = "text", pure, return_raw)]
+    pub fn get_text(context: NativeCallContext, tokens: &mut Tokens) -> Answer<String> {
+        tokens.text_watched(&State::of(&context).interrupt).map_err(raise)
     }
 
     /// How many tokens there are.

@@ -165,6 +165,25 @@ fn an_interrupt_stops_a_script_and_keeps_its_variables() {
 }
 
 #[test]
+fn an_interrupt_stops_pictures_and_tables_that_are_shown() {
+    let mut client = Client::start();
+    client.execute(
+        "let probs = next_probs(\"a\"); let rows = tokenize(\"a cat \"); for n in 0..12 { rows += rows; }",
+    );
+    for code in
+        ["loop { show(chart(probs, 40)); }", "loop { show(rows); }", "loop { show(report(\"a cat\")); }"]
+    {
+        client.send("execute_request", json!({ "code": format!("print(\"now\"); {code}") }));
+        while client.published().kind != "stream" {}
+        // What is shown first is drawn already.
+        while client.published().kind != "display_data" {}
+        client.ask_control("interrupt_request", json!({}));
+        assert_eq!(read(&mut client.shell).content["ename"], "Interrupted", "{code}");
+    }
+    assert_eq!(client.execute("rows.len()").1[1].content["data"]["text/plain"], "12288");
+}
+
+#[test]
 fn an_interrupted_generation_keeps_its_text() {
     let mut client = Client::start();
     // One generation may end before it is interrupted.
