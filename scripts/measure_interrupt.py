@@ -1,10 +1,12 @@
 """How long Ctrl-C takes: from the key to the next prompt, through a pseudo-terminal, for everything that may run long.
 
-    cargo build --release && python3 scripts/measure_interrupt.py
+    cargo build --release && python3 scripts/measure_interrupt.py [--kernel] [WORD …]
 
-Prints the median and the worst of several presses, each at another moment, and ends with 1 if one took over 100 ms.
+With `--kernel` from a notebook's request to the reply of its cell, through Jupyter's client (`pip install
+jupyter_client`). Words choose what is measured: what has one of them in its name. Prints the median and the worst of several presses, each at another moment, and ends with 1 if one took over 100 ms.
 """
 
+import argparse
 import http.server
 import os
 import pty
@@ -20,7 +22,12 @@ PROGRAM = Path(__file__).parent.parent / "target" / "release" / "tokenscope"
 PRESSES = 7
 BOUND = 0.1
 
-SET_UP = 'let text = ""; for n in 0..150 { text += "Once upon a time there was a king. "; } let probs = next_probs("a");'
+SET_UP = (
+    'let text = ""; for n in 0..150 { text += "Once upon a time there was a king. "; } let probs = next_probs("a");'
+    'let large = text; for n in 0..9 { large += large; } let word = "a"; word.pad(3000000, "a");'
+    "let million = tokenize(text); while million.len() < 500000 { million += million; } let millions = million + million;"
+    "millions += millions; millions += millions; let page = report(\"Once upon a time there was a king\");"
+)
 LONG = {
     "a loop": "loop {}",
     "sleep": "sleep(600)",
@@ -32,6 +39,16 @@ LONG = {
     "drawing charts": 'loop { save(chart(probs, 40), "chart.png"); }',
     "showing charts": "loop { show(chart(probs, 40)); }",
     "a download": 'load("me/endless")',
+    "cutting a long text": "loop { tokenize(large); }",
+    "cutting a long word": "loop { tokenize(word); }",
+    "ids of a million": "loop { million.ids; }",
+    "pieces of a million": "loop { million.pieces; }",
+    "the text of millions": "loop { millions.text; }",
+    "a table of millions": "loop { table(millions); }",
+    "JSON of millions": "loop { json(millions); }",
+    "saving millions as CSV": 'loop { save(millions, "t.csv"); }',
+    "saving millions in Markdown": 'loop { save(millions, "t.md"); }',
+    "saving a report": 'loop { save(page, "t.html"); }',
 }
 
 
@@ -68,15 +85,19 @@ class Hub(http.server.BaseHTTPRequestHandler):
         pass
 
 
+def environment(folder, hub):
+    own = {"TERM": "xterm", "NO_COLOR": "1", "TOKENSCOPE_HISTORY": "", "XDG_CONFIG_HOME": folder, "TOKENSCOPE_STATE": folder}
+    return dict(os.environ, HF_HOME=folder, HF_ENDPOINT=hub, HF_HUB_OFFLINE="0", **own)
+
+
 class Repl:
     def __init__(self, folder, hub):
-        environment = dict(os.environ, TERM="xterm", NO_COLOR="1", TOKENSCOPE_HISTORY="", XDG_CONFIG_HOME=folder)
-        environment |= {"HF_HOME": folder, "HF_ENDPOINT": hub, "HF_HUB_OFFLINE": "0"}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(folder)
-            os.execve(PROGRAM, [str(PROGRAM)], environment)
+            os.execve(PROGRAM, [str(PROGRAM)], environment(folder, hub))
         self.seen = b""
+        self.wait()
 
     def send(self, text):
         os.write(self.terminal, text.encode())
@@ -89,34 +110,87 @@ class Repl:
             self.seen += os.read(self.terminal, 65536)
         self.seen = self.seen.split(text, 1)[1]
 
-    def prompt(self):
+    def run(self, code):
+        self.send(code + "\r")
+
+    def begin(self, code):
+        self.run(f'print("g" + "o"); {code}')
+        self.expect(b"go\r\n")
+
+    def interrupt(self):
+        self.send("\x03")
+
+    def wait(self):
         # The editor asks for pastes to be marked whenever it begins to read.
         self.expect(b"\x1b[?2004h")
 
+    def close(self):
+        self.send(":q\r")
+        os.waitpid(self.process, 0)
+
+
+class Kernel:
+    def __init__(self, folder, hub):
+        from jupyter_client import KernelManager
+        from jupyter_client.kernelspec import KernelSpec
+
+        self.manager = KernelManager()
+        command = [str(PROGRAM), "kernel", "run", "--connection-file", "{connection_file}", "--out", folder]
+        self.manager._kernel_spec = KernelSpec(argv=command, interrupt_mode="message")
+        self.manager.start_kernel(env=environment(folder, hub), cwd=folder)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+
+    def run(self, code):
+        self.asked = self.client.execute(code)
+
+    def begin(self, code):
+        self.run(f'print("go"); {code}')
+        while self.client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+            pass
+
+    def interrupt(self):
+        self.client.control_channel.send(self.client.session.msg("interrupt_request"))
+
+    def wait(self):
+        while self.client.get_shell_msg(timeout=60)["parent_header"].get("msg_id") != self.asked:
+            pass
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel()
+
+
+def presses(front, code):
+    """Seconds from each request to stop until the next code can run."""
+    for press in range(PRESSES):
+        front.begin(code)
+        time.sleep(0.3 + 0.037 * press)
+        start = time.monotonic()
+        front.interrupt()
+        front.wait()
+        yield time.monotonic() - start
+
 
 def main():
-    slow = False
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("words", metavar="WORD", nargs="*", help="only what has one of them in its name")
+    parser.add_argument("--kernel", action="store_true", help="through Jupyter's client")
+    arguments = parser.parse_args()
     hub = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=hub.serve_forever, daemon=True).start()
+    chosen = [name for name in LONG if any(word in name for word in arguments.words or [""])]
+    slow = False
     with tempfile.TemporaryDirectory() as folder:
-        repl = Repl(folder, f"http://127.0.0.1:{hub.server_port}")
-        repl.prompt()
-        repl.send(SET_UP + "\r")
-        repl.prompt()
-        for name, code in LONG.items():
-            times = []
-            for press in range(PRESSES):
-                repl.send(f'print("g" + "o"); {code}\r')
-                repl.expect(b"go\r\n")
-                time.sleep(0.3 + 0.037 * press)
-                start = time.monotonic()
-                repl.send("\x03")
-                repl.prompt()
-                times.append(time.monotonic() - start)
+        front = (Kernel if arguments.kernel else Repl)(folder, f"http://127.0.0.1:{hub.server_port}")
+        front.run(SET_UP)
+        front.wait()
+        for name in chosen:
+            times = list(presses(front, LONG[name]))
             slow |= max(times) > BOUND
-            print(f"{name:24} median {1000 * statistics.median(times):6.1f} ms, worst {1000 * max(times):6.1f} ms")
-        repl.send(":q\r")
-        os.waitpid(repl.process, 0)
+            print(f"{name:28} median {1000 * statistics.median(times):6.1f} ms, worst {1000 * max(times):6.1f} ms")
+        front.close()
     sys.exit(slow)
 
 
