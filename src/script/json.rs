@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use rhai::{Array, Dynamic, Map};
+use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::findings;
@@ -20,10 +21,10 @@ use crate::tokenizer::Tokens;
 
 /// A value as one line. Fails where somebody asks to stop.
 pub fn written(value: &Dynamic, interrupt: &Interrupt) -> Result<String> {
-    let value = json(value, interrupt)?;
     let mut line = Line { bytes: Vec::new(), interrupt };
+    let written = serde_json::to_writer(&mut line, &Json { value, interrupt });
     // Nothing else can fail: keys are texts, and bytes go into memory.
-    serde_json::to_writer(&mut line, &value).map_err(|_| Error::Interrupted)?;
+    written.map_err(|_| interrupt.check().err().unwrap_or(Error::Interrupted))?;
     Ok(String::from_utf8(line.bytes).expect("JSON is text"))
 }
 
@@ -46,41 +47,48 @@ impl Write for Line<'_> {
     }
 }
 
-/// A value in full precision.
-fn json(value: &Dynamic, interrupt: &Interrupt) -> Result<Value> {
-    let all = |values: &Array| -> Result<Vec<Value>> {
-        interrupt.watch(values).map(|value| json(value?, interrupt)).collect()
-    };
-    if let Some(array) = value.read_lock::<Array>() {
-        return all(&array).map(Value::from);
-    }
-    if let Some(map) = value.read_lock::<Map>() {
-        let entries = map.iter().map(|(name, value)| Ok((name.to_string(), json(value, interrupt)?)));
-        return entries.collect::<Result<_>>().map(Value::Object);
-    }
-    if let Some(tokens) = value.read_lock::<Tokens>() {
-        return tokens_json(&tokens, interrupt);
-    }
-    if let Some(generation) = value.read_lock::<Generation>() {
-        return Ok(json!({
-            "text": generation.tokens.text(),
-            "prompt": generation.prompt.text(),
-            "tokens": tokens_json(&generation.tokens, interrupt)?,
-            "seed": generation.seed,
-            "stopped": generation.stopped.to_string(),
-            "score": generation.score.map(shortest),
-            "steps": steps::json(&generation),
-        }));
-    }
-    if let Some(stepper) = value.read_lock::<Stepper>() {
-        let candidates = stepper.candidates(ROWS).unwrap_or_default();
-        let candidates: Array = candidates.into_iter().map(Dynamic::from).collect();
-        return Ok(json!({ "text": stepper.text(), "ids": stepper.ids(), "candidates": all(&candidates)? }));
-    }
-    Ok(small(value))
+/// A value of any size: its parts are written one by one.
+struct Json<'a> {
+    value: &'a Dynamic,
+    interrupt: &'a Interrupt,
 }
 
-/// The same of what holds no other values.
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Json { value, interrupt } = *self;
+        let json = |value| Json { value, interrupt };
+        if let Some(array) = value.read_lock::<Array>() {
+            return serializer.collect_seq(array.iter().map(json));
+        }
+        if let Some(map) = value.read_lock::<Map>() {
+            return serializer.collect_map(map.iter().map(|(name, value)| (name.as_str(), json(value))));
+        }
+        if let Some(tokens) = value.read_lock::<Tokens>() {
+            let text = tokens.text_watched(interrupt).map_err(S::Error::custom)?;
+            return Run { ids: tokens.ids(), pieces: Pieces(&tokens), text }.serialize(serializer);
+        }
+        small(value).serialize(serializer)
+    }
+}
+
+/// A run of tokens.
+#[derive(serde::Serialize)]
+struct Run<'a> {
+    ids: &'a [u32],
+    pieces: Pieces<'a>,
+    text: String,
+}
+
+/// The text of each token; bytes that are no whole character are `�`.
+struct Pieces<'a>(&'a Tokens);
+
+impl Serialize for Pieces<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.pieces().map(|piece| String::from_utf8_lossy(&piece).into_owned()))
+    }
+}
+
+/// What is never very large.
 fn small(value: &Dynamic) -> Value {
     if value.is_unit() {
         return Value::Null;
@@ -103,6 +111,23 @@ fn small(value: &Dynamic) -> Value {
         let token = String::from_utf8_lossy(&candidate.piece);
         return json!({ "id": candidate.id, "token": token, "p": shortest(candidate.p), "rank": candidate.rank });
     }
+    if let Some(generation) = value.read_lock::<Generation>() {
+        let (tokens, text) = (&generation.tokens, generation.tokens.text());
+        return json!({
+            "text": text,
+            "prompt": generation.prompt.text(),
+            "tokens": Run { ids: tokens.ids(), pieces: Pieces(tokens), text },
+            "seed": generation.seed,
+            "stopped": generation.stopped.to_string(),
+            "score": generation.score.map(shortest),
+            "steps": steps::json(&generation),
+        });
+    }
+    if let Some(stepper) = value.read_lock::<Stepper>() {
+        let candidates = stepper.candidates(ROWS).unwrap_or_default();
+        let candidates: Vec<Value> = candidates.into_iter().map(|next| small(&Dynamic::from(next))).collect();
+        return json!({ "text": stepper.text(), "ids": stepper.ids(), "candidates": candidates });
+    }
     if let Some(table) = findings::with(value, |finding| finding.table(None)) {
         return table.map_or(Value::Null, |table| table.json());
     }
@@ -122,16 +147,4 @@ fn small(value: &Dynamic) -> Value {
         });
     }
     value.to_string().into()
-}
-
-fn tokens_json(tokens: &Tokens, interrupt: &Interrupt) -> Result<Value> {
-    let ids = interrupt.watch(tokens.ids()).map(|id| id.map(|id| Value::from(*id))).collect::<Result<_>>()?;
-    let text = |piece: Vec<u8>| Value::from(String::from_utf8_lossy(&piece));
-    let pieces = interrupt.watch(tokens.pieces()).map(|piece| piece.map(text)).collect::<Result<_>>()?;
-    let entries = [
-        ("ids", Value::Array(ids)),
-        ("pieces", Value::Array(pieces)),
-        ("text", tokens.text_watched(interrupt)?.into()),
-    ];
-    Ok(entries.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
