@@ -1,6 +1,7 @@
 //! The command line: what to run, with which model, and with which exit code it ends.
 
 mod arguments;
+mod completions;
 mod config;
 mod lessons;
 mod scripts;
@@ -169,9 +170,7 @@ fn dispatch(command: Option<Command>, common: &Common, terminal: &Terminal) -> R
         Some(Command::Kernel { command }) => run_kernel(command, common, terminal),
         Some(Command::Config) => unreachable!("it is shown before a terminal is needed"),
         Some(Command::Completions { shell }) => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "tokenscope", &mut text);
-            terminal.write(&String::from_utf8_lossy(&text));
+            terminal.write(&completions::script(shell));
             Ok(())
         }
         Some(Command::Man { dir }) => print_manual(dir.as_deref(), terminal),

@@ -64,6 +64,59 @@ fn the_startup_script_runs_before_the_first_prompt() {
     repl.leave(":q\r");
 }
 
+/// What a shell offers behind `words`, if that shell is here; the folder holds `story.rhai`.
+fn offered(shell: &str, words: &[&str]) -> Option<Vec<String>> {
+    let home = home("");
+    std::fs::write(home.path().join("story.rhai"), "").unwrap();
+    let script = finish(at(home.path()).args(["completions", shell])).succeeded();
+    std::fs::write(home.path().join("completions"), script).unwrap();
+    let [.., before, last] = words else { panic!("a command and its words") };
+    let asked = match shell {
+        // The function is the one that completes; the files that bash offers itself are not heard of here.
+        "bash" => format!(
+            "source ./completions; COMP_WORDS=({}); COMP_CWORD={}; offer=$(complete -p tokenscope)
+            offer=${{offer#*-F }}; ${{offer%% *}} tokenscope '{last}' {before}
+            printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.iter().map(|word| format!("'{word}' ")).collect::<String>(),
+            words.len() - 1,
+        ),
+        _ => format!("source ./completions; complete -C '{}'", words.join(" ")),
+    };
+    let output =
+        std::process::Command::new(shell).args(["-c", &asked]).current_dir(home.path()).output().ok()?;
+    assert!(output.status.success(), "{output:?}");
+    let lines = String::from_utf8(output.stdout).unwrap();
+    Some(
+        lines
+            .lines()
+            .map(|line| line.split('\t').next().unwrap().to_owned())
+            .filter(|word| !word.is_empty())
+            .collect(),
+    )
+}
+
+#[test]
+fn shells_offer_commands_values_and_files() {
+    for shell in ["bash", "fish"] {
+        let Some(commands) = offered(shell, &["tokenscope", ""]) else {
+            eprintln!("skipped: no {shell} here");
+            continue;
+        };
+        assert!(commands.contains(&"run".to_owned()), "{shell}: {commands:?}");
+        assert!(commands.iter().all(|word| !word.starts_with('-')), "{shell}: {commands:?}");
+        let mut values = offered(shell, &["tokenscope", "--precision", ""]).unwrap();
+        values.sort();
+        assert_eq!(values, ["bf16", "f32", "int8"], "{shell}");
+        assert_eq!(offered(shell, &["tokenscope", "--prec"]).unwrap(), ["--precision"], "{shell}");
+        let files = offered(shell, &["tokenscope", "run", ""]).unwrap();
+        match shell {
+            // It offers files itself where it is given nothing.
+            "bash" => assert!(files.is_empty(), "{files:?}"),
+            _ => assert!(files.contains(&"story.rhai".to_owned()), "{shell}: {files:?}"),
+        }
+    }
+}
+
 #[test]
 fn shells_and_man_know_every_command_and_option() {
     let home = home("");
