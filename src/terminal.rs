@@ -21,7 +21,7 @@ use crate::script::report::Report;
 use crate::script::{Event, Sink};
 pub use ask::Late;
 pub use ground::Background;
-use pictures::Graphics;
+use pictures::{CellSize, Graphics};
 use progress::Progress;
 
 /// When to use colour.
@@ -101,8 +101,6 @@ const WIDEST: usize = 120;
 pub const WIDTHS: std::ops::RangeInclusive<usize> = 20..=1000;
 const SIZE_UNKNOWN: (usize, usize) = (80, 24);
 const WIDTH_WITHOUT_TERMINAL: usize = 100;
-/// Pixels of a column where the terminal does not say.
-const CELL_WIDTH: f64 = 10.0;
 
 impl Terminal {
     pub fn new(look: Look) -> Terminal {
@@ -226,10 +224,11 @@ impl Terminal {
             Output::Chart(chart) => self.plot(chart),
             output => output.text(&self.style()),
         };
-        let between = match (prefix.is_empty(), text.contains('\n')) {
-            (true, _) => "",
-            (false, true) => "\n",
-            (false, false) => " ",
+        let is_drawn = matches!(output, Output::Chart(_)) && self.plots().is_shown();
+        let between = match prefix {
+            "" => "",
+            _ if is_drawn || text.contains('\n') => "\n",
+            _ => " ",
         };
         self.start_line();
         self.write(&format!("{prefix}{between}{}\n", text.trim_end_matches('\n')));
@@ -248,8 +247,7 @@ impl Terminal {
     fn drawn(&self, chart: &Chart) -> String {
         let style = self.style();
         let picture = self.graphics().and_then(|graphics| {
-            let (chart, columns, cell) =
-                (chart.clone(), style.width, ask::cell_width().unwrap_or(CELL_WIDTH));
+            let (chart, columns, cell) = (chart.clone(), style.width, ask::cell().unwrap_or(CellSize::USUAL));
             self.unless_asked(move |_| graphics.picture(&chart, columns, cell)).ok()
         });
         picture.unwrap_or_else(|| chart.text(&style))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::pictures::CellSize;
+
 /// What came back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -151,15 +153,17 @@ mod unix {
     }
 }
 
-/// Pixels in the width of a column, where the terminal knows.
+/// How large the place of a character is, where the terminal knows.
 #[cfg(unix)]
-pub fn cell_width() -> Option<f64> {
+pub fn cell() -> Option<CellSize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    (size.ws_xpixel > 0 && size.ws_col > 0).then(|| f64::from(size.ws_xpixel) / f64::from(size.ws_col))
+    let share =
+        |pixels: u16, cells: u16| (pixels > 0 && cells > 0).then(|| f64::from(pixels) / f64::from(cells));
+    Some(CellSize { width: share(size.ws_xpixel, size.ws_col)?, height: share(size.ws_ypixel, size.ws_row)? })
 }
 
 #[cfg(not(unix))]
-pub fn cell_width() -> Option<f64> {
+pub fn cell() -> Option<CellSize> {
     None
 }
 

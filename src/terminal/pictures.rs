@@ -31,8 +31,18 @@ const VARIABLE: &str = "TOKENSCOPE_GRAPHICS";
 
 /// Logical pixels of a chart for each column, so that its letters are as large as the text around it.
 const PIXELS_PER_COLUMN: f64 = 10.0;
-/// A cell is about twice as high as it is wide.
-const CELL_RATIO: f64 = 2.0;
+
+/// The place of a character on the screen, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CellSize {
+    pub width: f64,
+    pub height: f64,
+}
+
+impl CellSize {
+    /// What it is taken for where the terminal does not say.
+    pub const USUAL: CellSize = CellSize { width: 10.0, height: 20.0 };
+}
 
 /// kitty's question whether it would take a picture of one pixel. Others say what they draw among their attributes.
 pub const QUESTION: &str = "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\";
@@ -106,28 +116,33 @@ fn around_tmux() -> Option<Graphics> {
 }
 
 impl Graphics {
-    /// The sequence that draws a chart at the cursor, at most `columns` wide, and leaves the cursor below it. `cell` is
-    /// the width of a column in pixels.
-    pub fn picture(&self, chart: &Chart, columns: usize, cell: f64) -> Result<String> {
+    /// The sequence that draws a chart at the cursor, at most `columns` wide, and leaves the cursor below it.
+    pub fn picture(&self, chart: &Chart, columns: usize, cell: CellSize) -> Result<String> {
         let (width, height) = chart.size()?;
         let columns = ((width / PIXELS_PER_COLUMN).round() as usize).clamp(1, columns);
+        let scale = columns as f64 * cell.width / width;
+        let rows = height * scale / cell.height;
         let drawn = match self.protocol {
-            Protocol::Kitty => kitty(&chart.png(crate::render::chart::SCALE)?, columns, self.through_tmux),
+            Protocol::Kitty => {
+                // Where it is told no rows, an older kitty takes as many as the picture has pixels for.
+                let size = (columns, rows.round().max(1.0) as usize);
+                kitty(&chart.png(crate::render::chart::SCALE)?, size, self.through_tmux)
+            }
             Protocol::Iterm => iterm(&chart.png(crate::render::chart::SCALE)?, columns),
-            Protocol::Sixel => chart.sixel(columns as f64 * cell / width)?,
+            Protocol::Sixel => chart.sixel(scale)?,
         };
         if !self.through_tmux {
             return Ok(drawn);
         }
         // tmux does not see the picture: its rows are made room for before, and stepped over after.
-        let rows = (columns as f64 / CELL_RATIO * height / width).ceil() as usize;
+        let rows = rows.ceil() as usize;
         let room = "\n".repeat(rows);
         Ok(format!("{room}\x1b[{rows}A{}\x1b[{rows}B", passed_through(&drawn)))
     }
 }
 
 /// A PNG in pieces of the size that the protocol allows.
-fn kitty(png: &[u8], columns: usize, keeps_cursor: bool) -> String {
+fn kitty(png: &[u8], (columns, rows): (usize, usize), keeps_cursor: bool) -> String {
     let data = BASE64_STANDARD.encode(png);
     let pieces: Vec<&[u8]> = data.as_bytes().chunks(4096).collect();
     let mut text = String::with_capacity(data.len() + 64);
@@ -136,7 +151,7 @@ fn kitty(png: &[u8], columns: usize, keeps_cursor: bool) -> String {
         let piece = std::str::from_utf8(piece).unwrap_or_default();
         let cursor = if keeps_cursor { ",C=1" } else { "" };
         let _ = match index {
-            0 => write!(text, "\x1b_Ga=T,f=100,q=2,c={columns}{cursor},m={more};{piece}\x1b\\"),
+            0 => write!(text, "\x1b_Ga=T,f=100,q=2,c={columns},r={rows}{cursor},m={more};{piece}\x1b\\"),
             _ => write!(text, "\x1b_Gm={more};{piece}\x1b\\"),
         };
     }
@@ -182,7 +197,7 @@ mod tests {
     fn a_picture_is_the_charts_png_in_the_terminals_protocol() {
         let png = chart().png(crate::render::chart::SCALE).unwrap();
         let kitty = Graphics { protocol: Protocol::Kitty, through_tmux: false };
-        let text = kitty.picture(&chart(), 100, 10.0).unwrap();
+        let text = kitty.picture(&chart(), 100, CellSize::USUAL).unwrap();
         let data: String = text
             .split("\x1b\\")
             .filter(|piece| !piece.is_empty())
@@ -192,10 +207,15 @@ mod tests {
             })
             .collect();
         assert_eq!(BASE64_STANDARD.decode(data).unwrap(), png);
-        assert!(text.starts_with("\x1b_Ga=T,f=100,q=2,c=80,m="), "{}", &text[..40]);
+        assert!(text.starts_with("\x1b_Ga=T,f=100,q=2,c=80,r=8,m="), "{}", &text[..40]);
+        // Narrow cells make it lower: its shape stays.
+        let (width, height) = chart().size().unwrap();
+        assert!((width / height - 80.0 / (8.0 * 2.0)).abs() < 0.4, "{width} × {height}");
+        let text = kitty.picture(&chart(), 100, CellSize { width: 8.0, height: 20.0 }).unwrap();
+        assert!(text.starts_with("\x1b_Ga=T,f=100,q=2,c=80,r=6,m="), "{}", &text[..40]);
 
         let iterm = Graphics { protocol: Protocol::Iterm, through_tmux: false };
-        let text = iterm.picture(&chart(), 40, 10.0).unwrap();
+        let text = iterm.picture(&chart(), 40, CellSize::USUAL).unwrap();
         let (head, data) = text.trim_end_matches('\x07').split_once(':').unwrap();
         assert!(head.starts_with("\x1b]1337;File=inline=1;") && head.contains(";width=40;"), "{head}");
         assert_eq!(BASE64_STANDARD.decode(data).unwrap(), png);
@@ -204,8 +224,8 @@ mod tests {
     #[test]
     fn tmux_hands_pictures_on() {
         let tmux = Graphics { protocol: Protocol::Kitty, through_tmux: true };
-        let text = tmux.picture(&chart(), 80, 10.0).unwrap();
-        assert!(text.contains("\x1bPtmux;\x1b\x1b_Ga=T,f=100,q=2,c=80,C=1,m="), "{}", &text[..80]);
+        let text = tmux.picture(&chart(), 80, CellSize::USUAL).unwrap();
+        assert!(text.contains("\x1bPtmux;\x1b\x1b_Ga=T,f=100,q=2,c=80,r=8,C=1,m="), "{}", &text[..80]);
         assert!(text.starts_with('\n') && text.ends_with('B'));
     }
 }
