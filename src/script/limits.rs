@@ -15,7 +15,9 @@ pub const CALLS: usize = 200;
 pub const DEPTH: usize = 128;
 /// Bytes of a text, or of all texts in one array or map.
 pub const TEXT: usize = 64 << 20;
-/// Values in an array or a map, those inside it included.
+/// Values in an array or a map, those inside it included. The engine counts them at each change, so that a `push` takes
+/// the longer the more there are; but memory alone would not do as a limit: a text in a thousand places of an array
+/// takes its memory once, and a thousand times when the array is written.
 pub const ITEMS: usize = 1 << 20;
 /// Bytes of a file that is read.
 pub const FILE: u64 = 16 << 20;

@@ -95,6 +95,11 @@ fn a_script_that_uses_up_memory_or_the_stack_is_told() {
             "let x = \"x\"; x.pad(1000000, 'x'); let y = x; y.replace('x', x);",
             "a text becomes longer than 67108864 bytes",
         ),
+        // In the memory it is there once.
+        (
+            "let x = \"x\"; x.pad(1000000, 'x'); let all = []; loop { all.push(x); }",
+            "a text becomes longer than 67108864 bytes",
+        ),
         (
             "let x = tokens(1); loop { x += x; if x.len() > 2000000 { x.ids } }",
             "an array becomes larger than 1048576 values",
