@@ -5,6 +5,7 @@ pub mod assist;
 pub mod bindings;
 pub mod cells;
 mod completeness;
+mod engine;
 mod files;
 mod findings;
 mod json;
@@ -12,15 +13,17 @@ pub mod lexer;
 pub mod limits;
 pub mod registry;
 pub mod report;
+mod results;
 mod saving;
 pub mod show;
+mod sources;
 mod state;
+mod variables;
 mod writing;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use rhai::{AST, Dynamic, Engine, Scope};
 
@@ -35,13 +38,17 @@ use crate::render::Output;
 use crate::tokenizer::Tokens;
 pub use bindings::values::quoted;
 pub use completeness::{Completeness, completeness};
+use engine::engine;
 pub use files::Allowed;
-use report::{Known, Report, Sources};
+use report::{Known, Report};
+use results::underscore_to_ans;
+use sources::Texts;
+use state::State;
 pub use state::{Asker, Sink};
+pub use variables::Variable;
 
 /// A value of a script.
 pub type Value = Dynamic;
-use state::State;
 
 /// What a session tells while a cell runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,22 +112,6 @@ pub struct Origin {
     pub name: String,
     pub line: usize,
 }
-
-/// A variable as completion and listings need it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Variable {
-    pub name: String,
-    /// The type by the name that scripts know.
-    pub kind: String,
-    /// What a map holds; empty for other values.
-    pub keys: Vec<String>,
-}
-
-/// Characters of a value in a list of values.
-const SHORT: usize = 60;
-
-/// Names for results that a session keeps itself.
-const RESULTS: [&str; 4] = ["In", "Out", "ans", "_"];
 
 impl Session {
     pub fn new(settings: Settings, interrupt: Interrupt, sink: Sink) -> Session {
@@ -189,104 +180,6 @@ impl Session {
         self.state.next(tokens)
     }
 
-    /// Keeps what came of something that is no code as the result of a cell. Returns it as it is to be shown.
-    pub fn keep(&mut self, input: &str, value: Dynamic) -> Option<Output> {
-        self.keep_input(input);
-        self.keep_result(&value);
-        show::output(&value)
-    }
-
-    /// A new cell, without a result so far.
-    fn keep_input(&mut self, input: &str) {
-        self.inputs.push(input.to_owned().into());
-        self.results.push(Dynamic::UNIT);
-        self.define_results();
-    }
-
-    fn keep_result(&mut self, value: &Dynamic) {
-        if !value.is_unit() {
-            *self.results.last_mut().expect("a result was just added") = value.clone();
-            self.define_results();
-            self.scope.set_value("ans", value.clone());
-        }
-    }
-
-    /// The number of the next cell.
-    pub fn next_cell(&self) -> usize {
-        self.results.len()
-    }
-
-    /// The user's variables with their values, each name once.
-    pub fn variables(&self) -> Vec<(String, Dynamic)> {
-        let mut variables: Vec<(String, Dynamic)> = Vec::new();
-        // A name that was declared again stands in the scope twice; the later one counts.
-        let all: Vec<_> = self.scope.iter().collect();
-        for (name, _, value) in all.into_iter().rev() {
-            if !RESULTS.contains(&name) && !variables.iter().any(|(known, _)| known == name) {
-                variables.push((name.to_owned(), value));
-            }
-        }
-        variables.reverse();
-        variables
-    }
-
-    /// Everything that a name stands for now, the results included, without touching the values.
-    pub fn names(&self) -> Vec<Variable> {
-        let mut names: Vec<Variable> = Vec::new();
-        let all: Vec<_> = self.scope.iter_raw().collect();
-        for (name, _, value) in all.into_iter().rev() {
-            if !names.iter().any(|known| known.name == name) {
-                let keys =
-                    value.read_lock::<rhai::Map>().map(|map| map.keys().map(ToString::to_string).collect());
-                let (name, kind) = (name.to_owned(), self.type_name(value));
-                names.push(Variable { name, kind, keys: keys.unwrap_or_default() });
-            }
-        }
-        names
-    }
-
-    /// What a variable holds.
-    pub fn value(&self, name: &str) -> Option<Dynamic> {
-        self.scope.get_value::<Dynamic>(if name == "_" { "ans" } else { name })
-    }
-
-    /// A value in a line, as one would write it in a script.
-    pub fn write(&self, value: &Dynamic) -> String {
-        bindings::values::format(value)
-    }
-
-    /// The same in at most 60 characters.
-    pub fn short(&self, value: &Dynamic) -> String {
-        let text = crate::render::label::one_line(&self.write(value)).into_owned();
-        match text.chars().count() > SHORT {
-            true => text.chars().take(SHORT - 1).chain(['…']).collect(),
-            false => text,
-        }
-    }
-
-    /// The code of all cells so far.
-    pub fn inputs(&self) -> impl DoubleEndedIterator<Item = String> {
-        self.inputs.iter().map(ToString::to_string)
-    }
-
-    /// The user's functions, as `name(parameters)`.
-    pub fn functions(&self) -> Vec<String> {
-        let mut functions: Vec<String> =
-            self.functions.iter_functions().map(|f| format!("{}({})", f.name, f.params.join(", "))).collect();
-        functions.sort();
-        functions
-    }
-
-    /// How a variable's value would be shown.
-    pub fn show(&self, value: &Dynamic) -> Option<Output> {
-        show::output(value)
-    }
-
-    /// What a variable holds, by the name that scripts know.
-    pub fn type_name(&self, value: &Dynamic) -> String {
-        self.engine.map_type_name(value.type_name()).to_owned()
-    }
-
     /// Whom `input()` asks from now on; without it, nobody is there.
     pub fn ask_with(&self, asker: Asker) {
         self.state.ask_with(asker);
@@ -350,74 +243,6 @@ impl Session {
         let functions = self.written_in.clone();
         Report::of_run(error, &origin.name, &self.sources, &Known { variables, functions })
     }
-
-    /// `In` and `Out`, where only the last value may be new.
-    fn define_results(&mut self) {
-        keep(&mut self.scope, "In", &self.inputs);
-        keep(&mut self.scope, "Out", &self.results);
-    }
-
-    /// Nothing was computed yet.
-    fn begin_results(&mut self) {
-        self.define_results();
-        // The last result, also as `_`: see `underscore_to_ans`.
-        self.scope.set_value("ans", Dynamic::UNIT);
-    }
-}
-
-/// Makes a variable an array of these values. It is changed in place, because copying all of them would cost more with
-/// each cell; only where a script made something else of it is it made anew.
-fn keep(scope: &mut Scope, name: &str, values: &[Dynamic]) {
-    let Some((last, before)) = values.split_last() else { return };
-    if let Some(mut kept) = scope.get_mut(name).and_then(|kept| kept.write_lock::<rhai::Array>())
-        && kept.len() >= before.len()
-    {
-        kept.truncate(before.len());
-        kept.push(last.clone());
-        return;
-    }
-    scope.set_value(name, rhai::Array::from(values));
-}
-
-fn engine(state: &Rc<State>) -> Engine {
-    let mut engine = Engine::new();
-    engine.set_default_tag(state.tag());
-    // A stranger's script must not read files as modules.
-    engine.set_module_resolver(rhai::module_resolvers::DummyModuleResolver::new());
-    limits::set(&mut engine, state);
-    let printing = state.clone();
-    engine.on_print(move |text| printing.output(Output::Stream(format!("{text}\n"))));
-    let debugging = state.clone();
-    engine.on_debug(move |text, _, position| {
-        let place = if position.is_none() { String::new() } else { format!("[{position:?}] ") };
-        debugging.output(Output::Stream(format!("{place}{text}\n")));
-    });
-    // The engine's own would sleep through an interruption.
-    let interrupt = state.interrupt.clone();
-    engine.register_fn("sleep", move |seconds: f64| sleep(seconds, &interrupt));
-    let interrupt = state.interrupt.clone();
-    engine.register_fn("sleep", move |seconds: i64| sleep(seconds as f64, &interrupt));
-    bindings::register(&mut engine);
-    engine
-}
-
-/// Waits, or until interrupted: the engine then stops at the next operation.
-fn sleep(seconds: f64, interrupt: &Interrupt) {
-    let end = Duration::try_from_secs_f64(seconds).ok().and_then(|wait| Instant::now().checked_add(wait));
-    while let (false, Some(left)) =
-        (interrupt.is_requested(), end.and_then(|end| end.checked_duration_since(Instant::now())))
-    {
-        std::thread::sleep(left.min(Duration::from_millis(20)));
-    }
-}
-
-/// `_` is the last result, but no legal name: it becomes `ans`, which is.
-fn underscore_to_ans(code: &str) -> String {
-    let word = |(kind, range): (lexer::Kind, std::ops::Range<usize>)| match (kind, &code[range]) {
-        (lexer::Kind::Name, "_") => "ans",
-        (_, word) => word,
-    };
-    lexer::spans(code).into_iter().map(word).collect()
 }
 
 /// What a cell's value looks like: nothing if the cell ends with `;`.
@@ -434,29 +259,4 @@ fn ends_with_semicolon(code: &str) -> bool {
         .rev()
         .find(|(kind, _)| says_something(*kind))
         .is_some_and(|(_, range)| &code[range] == ";")
-}
-
-/// The text of each source, to show the lines that errors name.
-#[derive(Default)]
-struct Texts(HashMap<String, String>);
-
-impl Texts {
-    fn add(&mut self, origin: &Origin, code: &str) {
-        let text = self.0.entry(origin.name.clone()).or_default();
-        let lines = text.lines().count();
-        if origin.line <= lines {
-            // The file begins again: what is known of it may be out of date.
-            *text = text.lines().take(origin.line - 1).map(|line| format!("{line}\n")).collect();
-        }
-        let missing = origin.line.saturating_sub(1 + text.lines().count());
-        text.push_str(&"\n".repeat(missing));
-        text.push_str(code);
-        text.push('\n');
-    }
-}
-
-impl Sources for Texts {
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
 }

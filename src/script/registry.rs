@@ -1,15 +1,19 @@
 //! Reads the bindings back: what `help()`, completion, "did you mean" and the generated reference know comes from
 //! the functions' own comments and signatures.
 
-use std::fmt::{self, Write as _};
+mod read;
+mod signature;
+
+use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use rhai::Engine;
-use serde::Deserialize;
 
-use super::bindings::{TOPICS, Topic, convert, values};
+use super::bindings::{TOPICS, Topic};
 use crate::error::{Error, Result};
 use crate::generate::options::Field;
+use read::{read, read_engine};
+pub use signature::{Parameter, Signature};
 
 /// One binding: all functions of one name in one topic.
 #[derive(Clone, Debug)]
@@ -32,81 +36,6 @@ pub enum Kind {
     Field,
     /// `+`, `==`, indexing.
     Operator,
-}
-
-/// One way to call a function.
-#[derive(Clone, Debug)]
-pub struct Signature {
-    /// The type that a method or field belongs to.
-    pub owner: Option<String>,
-    pub name: String,
-    /// None for a field.
-    pub parameters: Option<Vec<Parameter>>,
-    pub returns: Option<String>,
-}
-
-/// A parameter; its type is none if it takes values of several.
-#[derive(Clone, Debug)]
-pub struct Parameter {
-    pub name: String,
-    pub kind: Option<String>,
-    /// What it may hold, if it is a map of options.
-    pub options: Option<fn() -> Vec<Field>>,
-}
-
-impl Signature {
-    /// As one calls it: without types.
-    pub fn call(&self) -> String {
-        self.written(|parameter| parameter.name.clone())
-    }
-
-    fn takes(&self, kind: &str) -> bool {
-        let first = self.parameters.iter().flatten().next();
-        self.owner.as_deref().or(first.and_then(|first| first.kind.as_deref())) == Some(kind)
-    }
-
-    fn written(&self, write: impl Fn(&Parameter) -> String) -> String {
-        let owner = self.owner.as_ref().map_or(String::new(), |owner| format!("{owner}."));
-        let parameters = self.parameters.as_ref().map_or(String::new(), |parameters| {
-            format!("({})", parameters.iter().map(write).collect::<Vec<_>>().join(", "))
-        });
-        format!("{owner}{}{parameters}", self.name)
-    }
-}
-
-impl fmt::Display for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parameter = |Parameter { name, kind, .. }: &Parameter| match kind {
-            Some(kind) => format!("{name}: {kind}"),
-            None => name.clone(),
-        };
-        let returns = self.returns.as_ref().map_or(String::new(), |kind| format!(" -> {kind}"));
-        write!(f, "{}{returns}", self.written(parameter))
-    }
-}
-
-#[derive(Deserialize)]
-struct Metadata {
-    #[serde(default)]
-    functions: Vec<Function>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Function {
-    name: String,
-    #[serde(default)]
-    params: Vec<RustParameter>,
-    return_type: Option<String>,
-    #[serde(default)]
-    doc_comments: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct RustParameter {
-    name: Option<String>,
-    #[serde(rename = "type")]
-    kind: Option<String>,
 }
 
 /// Every binding, topic by topic.
@@ -246,103 +175,6 @@ impl Binding {
     }
 }
 
-/// The bindings of a topic: functions, then methods and fields by the type they belong to.
-fn read(topic: &'static str, module: rhai::Module) -> Vec<Binding> {
-    let mut engine = Engine::new_raw();
-    engine.register_global_module(module.into());
-    read_engine(topic, &engine, false)
-}
-
-fn read_engine(topic: &'static str, engine: &Engine, with_standard: bool) -> Vec<Binding> {
-    let json = engine.gen_fn_metadata_to_json(with_standard).expect("metadata is plain data");
-    let metadata: Metadata =
-        serde_json::from_str(&json).expect("the engine writes the fields that it documents");
-    let mut bindings: Vec<Binding> = Vec::new();
-    for function in metadata.functions {
-        let (kind, signature) = function.read();
-        let doc = function.doc();
-        let is_same = |binding: &&mut Binding| {
-            let first = &binding.signatures[0];
-            binding.kind == kind && first.name == signature.name && first.owner == signature.owner
-        };
-        match bindings.iter_mut().find(is_same) {
-            Some(binding) => binding.add(signature, doc),
-            None => {
-                let name = signature.name.clone();
-                bindings.push(Binding { name, topic, kind, signatures: vec![signature], doc });
-            }
-        }
-    }
-    bindings.sort_by_key(|binding| (binding.signatures[0].owner.clone(), binding.kind == Kind::Field));
-    bindings
-}
-
-impl Function {
-    fn read(&self) -> (Kind, Signature) {
-        let mut parameters: Vec<Parameter> = self.params.iter().map(RustParameter::read).collect();
-        let owner =
-            parameters.first().and_then(|first| first.kind.clone()).filter(|kind| values::is_type(kind));
-        let returns = self.return_type.as_deref().and_then(plain_type).filter(|kind| kind != "()");
-        let (kind, name) = match self.name.strip_prefix("get$") {
-            Some(field) => (Kind::Field, field),
-            None if !self.name.chars().all(|c| c.is_alphanumeric() || c == '_') => {
-                (Kind::Operator, &*self.name)
-            }
-            None if owner.is_some() => (Kind::Method, &*self.name),
-            None => (Kind::Function, &*self.name),
-        };
-        if owner.is_some() {
-            parameters.remove(0);
-        }
-        let parameters = (kind != Kind::Field).then_some(parameters);
-        (kind, Signature { owner, name: name.to_owned(), parameters, returns })
-    }
-
-    /// The comment without its marks.
-    fn doc(&self) -> String {
-        let lines = self.doc_comments.iter().flat_map(|comment| comment.lines());
-        let text: Vec<&str> = lines
-            .map(|line| line.trim_start().strip_prefix("///").unwrap_or(line))
-            .map(|line| line.strip_prefix(' ').unwrap_or(line))
-            .collect();
-        text.join("\n").trim().to_owned()
-    }
-}
-
-impl RustParameter {
-    fn read(&self) -> Parameter {
-        let name = self.name.clone().unwrap_or_default();
-        // `OptionsOf < GenerateOptions >`, as it is written in the binding.
-        let group = self.kind.as_deref().and_then(|kind| kind.split_once('<')).map(|(outer, rest)| {
-            let is_options = outer.trim() == "OptionsOf";
-            (is_options, rest.trim_end_matches('>').trim())
-        });
-        match group {
-            Some((true, group)) => {
-                Parameter { name, kind: Some("map".to_owned()), options: convert::options_of(group) }
-            }
-            _ => Parameter { name, kind: self.kind.as_deref().and_then(plain_type), options: None },
-        }
-    }
-}
-
-/// A Rust type as scripts know it; none for one that can be anything.
-fn plain_type(rust: &str) -> Option<String> {
-    let inner = rust.trim().trim_start_matches("&mut ").trim_start_matches("&").trim();
-    let outer = ["Answer<", "RhaiResultOf<", "Result<"].iter().find_map(|outer| inner.strip_prefix(outer));
-    let inner = outer.map_or(inner, |rest| rest.split(", Box<").next().unwrap_or(rest).trim_end_matches('>'));
-    let name = match inner.rsplit("::").next().unwrap_or(inner) {
-        "Dynamic" => return None,
-        "str" | "String" | "ImmutableString" | "string" => "string",
-        "i64" | "INT" => "int",
-        "f64" | "FLOAT" => "float",
-        "Array" => "array",
-        "Map" => "map",
-        other => values::short_name(other).unwrap_or(other),
-    };
-    Some(name.to_owned())
-}
-
 fn lower_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or(String::new(), |first| first.to_lowercase().chain(chars).collect())
@@ -365,23 +197,6 @@ mod tests {
             }
         }
         assert!(names().count() > 20);
-    }
-
-    #[test]
-    fn signatures_use_the_scripts_own_types() {
-        let written = |name| signatures(name).iter().map(Signature::to_string).collect::<Vec<_>>();
-        assert_eq!(written("tokenize"), ["tokenize(text: string) -> Tokens"]);
-        assert_eq!(
-            written("next_probs"),
-            ["next_probs(text) -> Distribution", "next_probs(text, options: map) -> Distribution"]
-        );
-        assert_eq!(written("top"), ["Distribution.top(n: int) -> array"]);
-        for binding in bindings() {
-            for signature in &binding.signatures {
-                let written = signature.to_string();
-                assert!(!written.contains("::") && !written.contains('<'), "{written}");
-            }
-        }
     }
 
     #[test]
