@@ -24,6 +24,7 @@ const TEXT: &str = include_str!("../assets/pocket/README.md");
 static MODEL: LazyLock<Model> = LazyLock::new(|| load().expect("the model to measure can be loaded"));
 
 fn main() {
+    tokenscope::memory::keep();
     LazyLock::force(&MODEL);
     divan::main();
 }

@@ -7,6 +7,7 @@ use std::thread;
 const STACK: usize = 256 << 20;
 
 fn main() -> ExitCode {
+    tokenscope::memory::keep();
     let program = thread::Builder::new().stack_size(STACK).spawn(tokenscope::cli::run);
     program.expect("a thread can be started").join().unwrap_or(ExitCode::FAILURE)
 }

@@ -54,6 +54,7 @@ impl<N> Matrix<'_, N> {
     }
 
     /// What is left to do with sums: y ← y · scale + bias for the outputs from `first` on.
+    #[inline(always)]
     pub fn finish(&self, first: usize, y: &mut [f32]) {
         if let Some(scales) = self.scales {
             y.iter_mut().zip(&scales[first..]).for_each(|(y, scale)| *y *= scale);

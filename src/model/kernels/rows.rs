@@ -1,13 +1,12 @@
 //! The rows of a matrix against one vector or a few: what decoding spends its time in. Each weight is read once, in
 //! the order in which it lies in memory.
 
+use std::ops::Range;
+
 use pulp::Simd;
 
 use super::number::{Number, load};
 use crate::vector::{SUMS, Sums, total};
-
-/// Columns that are worked on together where there are several vectors: their sums stay in the first-level cache.
-const COLUMNS: usize = 512;
 
 /// y [vectors, columns] += x [vectors, rows] · rows [rows, columns]. Each vector of x is `stride` after the last.
 #[pulp::with_simd(add_scaled_rows = pulp::Arch::new())]
@@ -20,45 +19,75 @@ pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
     columns: usize,
     y: &mut [f32],
 ) {
-    // A single vector's sums do, and memory is read ahead best along whole rows.
-    let together = if x.len() <= stride { columns } else { COLUMNS };
-    for first in (0..rows.len() / columns).step_by(4) {
-        let four = &rows[first * columns..];
-        for start in (0..columns).step_by(together) {
-            let end = columns.min(start + together);
-            // Where fewer than four are left, the last one stands in, with a factor of zero.
-            let last = four.len() / columns - 1;
-            let rows = [0, 1, 2, 3].map(
-                #[inline(always)]
-                |row: usize| &four[row.min(last) * columns..][start..end],
-            );
-            if together < columns {
-                for next in (4..8).filter_map(|row| four.get(row * columns + start..row * columns + end)) {
-                    fetch(next, 0);
-                }
-            }
+    if x.len() > stride {
+        return add_for_several(simd, x, stride, rows, columns, y);
+    }
+    for (first, rows) in (0..).step_by(4).zip(rows.chunks(4 * columns)) {
+        add_four(simd, [factors(x, first)], four(rows, columns, 0..columns), [y], &[]);
+    }
+}
+
+/// Columns that are worked on together where there are several vectors.
+const COLUMNS: usize = 512;
+
+/// The same for several vectors: the sums of some columns stay in the first-level cache, and the next rows come from
+/// memory while the last ones are multiplied.
+#[inline(always)]
+fn add_for_several<S: Simd, N: Number>(
+    simd: S,
+    x: &[f32],
+    stride: usize,
+    rows: &[N],
+    columns: usize,
+    y: &mut [f32],
+) {
+    // The factors of four vectors, four weights and four sums fit 32 registers; of two, 16 registers.
+    let has_many_registers = S::REGISTER_COUNT >= 32;
+    let vectors = x.len().div_ceil(stride);
+    let mut sums = vec![0.0; vectors * COLUMNS + LINE];
+    let sums = from_line(&mut sums);
+    for start in (0..columns).step_by(COLUMNS) {
+        let range = start..columns.min(start + COLUMNS);
+        sums.fill(0.0);
+        for first in (0..rows.len() / columns).step_by(4) {
+            let now = four(&rows[first * columns..], columns, range.clone());
+            let next = rows.get((first + 4) * columns..).filter(|next| !next.is_empty());
+            let next = next.map_or([&[][..]; 4], |next| four(next, columns, range.clone()));
             let mut x = x.chunks(stride).map(
                 #[inline(always)]
                 |x| factors(x, first),
             );
-            let mut y = y.chunks_exact_mut(columns).map(
+            let mut sums = sums.chunks_exact_mut(COLUMNS).map(
                 #[inline(always)]
-                |y| &mut y[start..end],
+                |sums| &mut sums[..range.len()],
             );
-            // The factors of four vectors, four weights and four sums fit 32 registers; of two, 16 registers.
-            if S::F32_LANES >= 16 {
-                while x.len() >= 4 {
-                    add_four(simd, next::<4, _>(&mut x), rows, next::<4, _>(&mut y));
+            while x.len() > 0 {
+                let done = vectors - x.len();
+                // While some of the vectors are worked on, as large a part of what comes next is fetched.
+                let ahead = |more| &next[4 * done / vectors..4 * (done + more) / vectors];
+                match x.len() {
+                    4.. if has_many_registers => {
+                        add_four(simd, take::<4, _>(&mut x), now, take::<4, _>(&mut sums), ahead(4));
+                    }
+                    2.. => add_four(simd, take::<2, _>(&mut x), now, take::<2, _>(&mut sums), ahead(2)),
+                    _ => add_four(simd, take::<1, _>(&mut x), now, take::<1, _>(&mut sums), ahead(1)),
                 }
             }
-            while x.len() >= 2 {
-                add_four(simd, next::<2, _>(&mut x), rows, next::<2, _>(&mut y));
-            }
-            if x.len() == 1 {
-                add_four(simd, next::<1, _>(&mut x), rows, next::<1, _>(&mut y));
-            }
+        }
+        for (y, sums) in y.chunks_exact_mut(columns).zip(sums.chunks_exact(COLUMNS)) {
+            y[range.clone()].iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
         }
     }
+}
+
+/// Some columns of four rows. Where there are fewer rows, the last one stands in: its factor is zero.
+#[inline(always)]
+fn four<N>(rows: &[N], columns: usize, range: Range<usize>) -> [&[N]; 4] {
+    let last = rows.len() / columns - 1;
+    [0, 1, 2, 3].map(
+        #[inline(always)]
+        |row: usize| &rows[row.min(last) * columns..][range.clone()],
+    )
 }
 
 /// The next four numbers of x; zeros where fewer are left.
@@ -71,20 +100,21 @@ fn factors(x: &[f32], first: usize) -> [f32; 4] {
 }
 
 #[inline(always)]
-fn next<const COUNT: usize, T>(values: &mut impl Iterator<Item = T>) -> [T; COUNT] {
+fn take<const COUNT: usize, T>(values: &mut impl Iterator<Item = T>) -> [T; COUNT] {
     std::array::from_fn(
         #[inline(always)]
         |_| values.next().expect("so many were counted"),
     )
 }
 
-/// y += Σ xᵢ · row i for each of a few x and y.
+/// y += Σ xᵢ · row i for each of a few x and y. What lies ahead is fetched meanwhile.
 #[inline(always)]
 fn add_four<S: Simd, N: Number, const VECTORS: usize>(
     simd: S,
     x: [[f32; 4]; VECTORS],
     rows: [&[N]; 4],
     y: [&mut [f32]; VECTORS],
+    ahead: &[&[N]],
 ) {
     let lanes = S::F32_LANES;
     let mut factors = [[simd.splat_f32s(0.0); 4]; VECTORS];
@@ -96,6 +126,9 @@ fn add_four<S: Simd, N: Number, const VECTORS: usize>(
     let columns = rows[0].len();
     let mut at = 0;
     while at + lanes <= columns {
+        for row in ahead {
+            fetch(row.as_ptr().wrapping_add(at));
+        }
         let mut weights = [simd.splat_f32s(0.0); 4];
         for row in 0..4 {
             weights[row] = load(simd, &rows[row][at..at + lanes]);
@@ -143,22 +176,30 @@ pub fn dot_rows_with_simd<S: Simd, N: Number>(
 /// further than to the end of a page, and gets too far behind where numbers take long to be widened.
 #[inline(always)]
 pub fn read_ahead<N>(numbers: &[N]) {
-    fetch(numbers, 8 << 10);
+    const AHEAD: usize = 8 << 10;
+    for place in (AHEAD..AHEAD + size_of_val(numbers)).step_by(LINE) {
+        fetch(numbers.as_ptr().wrapping_byte_add(place));
+    }
 }
 
-/// Fetches what lies so many bytes behind these numbers.
+/// Fetches the line of the cache in which a number lies, or would lie.
 #[inline(always)]
-fn fetch<N>(numbers: &[N], ahead: usize) {
+fn fetch<N>(number: *const N) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const LINE: usize = 64;
-        let start = numbers.as_ptr().cast::<i8>();
-        for place in (ahead..ahead + size_of_val(numbers)).step_by(LINE) {
-            // SAFETY: fetching is a hint that changes nothing, wherever it points.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(place)) };
-        }
+        // SAFETY: fetching is a hint that changes nothing, wherever it points.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(number.cast()) };
     }
+}
+
+/// Bytes of a line of the cache.
+pub const LINE: usize = 64;
+
+/// From the first that begins a line of the cache: no vector of what follows lies in two lines.
+pub fn from_line(numbers: &mut [f32]) -> &mut [f32] {
+    let start = numbers.as_ptr().align_offset(LINE);
+    &mut numbers[start..]
 }
 
 /// Σ w·x.

@@ -12,12 +12,14 @@ use pulp::Simd;
 
 use super::matrix::{Layout, Matrix, Target};
 use super::number::{Number, load};
+use super::rows::{LINE, from_line};
 use crate::parallel::{for_each_chunk, for_each_part, threads};
 
-/// Rows of a tile.
-const ROWS: usize = 6;
-/// Vectors in each of these rows: with AVX2, twelve sums, two factors and one x fill the sixteen registers.
+/// Vectors in each row of a tile.
 const VECTORS: usize = 2;
+/// Rows of a tile: twelve sums, two factors and one x fill sixteen registers, twenty-four sums go into thirty-two.
+const ROWS: usize = 6;
+const MORE_ROWS: usize = 12;
 
 /// Inputs and outputs of a packed block of W, which stays in the second-level cache.
 const INPUTS: usize = 192;
@@ -25,29 +27,31 @@ const OUTPUTS: usize = 192;
 
 /// y [rows, outputs] = x [rows, inputs] · W, scaled, plus the bias.
 pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
+    match has_many_registers() {
+        true => multiply_by_tiles::<MORE_ROWS, N>(x, weight),
+        false => multiply_by_tiles::<ROWS, N>(x, weight),
+    }
+}
+
+fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { inputs, outputs, .. } = weight;
     let rows = x.len() / inputs;
-    let panels = pack_rows(x, inputs);
+    let panels = pack_rows::<ROWS>(x, inputs);
     let mut y = vec![0.0; rows * outputs];
     let target = Target(y.as_mut_ptr());
     // Each part packs its block of W anew: rows are shared out only where there are too few blocks for all threads.
     let column_parts = outputs.div_ceil(OUTPUTS);
-    let row_parts = (2 * threads()).div_ceil(column_parts);
-    let row_part = rows.div_ceil(row_parts).next_multiple_of(8 * ROWS);
+    let row_parts = (4 * threads()).div_ceil(column_parts);
+    let row_part = rows.div_ceil(row_parts).next_multiple_of(8 * MORE_ROWS);
     let row_parts = rows.div_ceil(row_part);
     for_each_part(column_parts * row_parts, |part| {
         let columns = piece(part / row_parts, OUTPUTS, outputs);
         let rows = piece(part % row_parts, row_part, rows);
-        WORKSPACE.with_borrow_mut(|workspace| {
-            workspace.multiply(&panels[rows.start * inputs..], rows.len(), weight, columns.clone());
-            for (row, sums) in workspace.rows(rows.len(), columns.len()) {
-                let place = target.at((rows.start + row) * outputs + columns.start + sums.first);
-                // SAFETY: these columns of this row lie inside y, and no other part writes to them.
-                let y = unsafe { std::slice::from_raw_parts_mut(place, sums.values.len()) };
-                y.copy_from_slice(sums.values);
-                weight.finish(columns.start + sums.first, y);
-            }
+        let y = Part { target: &target, outputs, rows: rows.clone(), columns };
+        BLOCK.with_borrow_mut(|block| {
+            y.add_product(&panels[rows.start / ROWS * inputs..], weight, from_line(block));
         });
+        y.finish(weight);
     });
     y
 }
@@ -57,14 +61,14 @@ fn piece(index: usize, size: usize, end: usize) -> Range<usize> {
     index * size..((index + 1) * size).min(end)
 }
 
-/// Panels [inputs, ROWS] of `ROWS` rows each, the last filled up with its last row again.
-fn pack_rows(x: &[f32], inputs: usize) -> Vec<f32> {
+/// Panels [inputs] of `ROWS` rows each, the last filled up with its last row again.
+fn pack_rows<const ROWS: usize>(x: &[f32], inputs: usize) -> Vec<[f32; ROWS]> {
     let rows = x.len() / inputs;
-    let mut panels = vec![0.0; rows.next_multiple_of(ROWS) * inputs];
-    for_each_chunk(&mut panels, ROWS * inputs, |panel, packed| {
+    let mut panels = vec![[0.0; ROWS]; rows.div_ceil(ROWS) * inputs];
+    for_each_chunk(&mut panels, inputs, |panel, packed| {
         let (first, last) = (panel * ROWS, rows - 1);
         let x: [&[f32]; ROWS] = array::from_fn(|row| &x[(first + row).min(last) * inputs..][..inputs]);
-        for (input, packed) in packed.as_chunks_mut::<ROWS>().0.iter_mut().enumerate() {
+        for (input, packed) in packed.iter_mut().enumerate() {
             *packed = array::from_fn(|row| x[row][input]);
         }
     });
@@ -72,70 +76,101 @@ fn pack_rows(x: &[f32], inputs: usize) -> Vec<f32> {
 }
 
 thread_local! {
-    static WORKSPACE: RefCell<Workspace> = RefCell::new(Workspace::new());
+    /// A thread's packed block of W, [panel, inputs, width], kept for the next block.
+    static BLOCK: RefCell<Vec<f32>> = RefCell::new(vec![0.0; INPUTS * OUTPUTS + LINE]);
 }
 
-/// A thread's packed block of W and the tiles of y that come of it; kept for the next block.
-struct Workspace {
-    /// Columns in a panel of W.
-    width: usize,
-    /// [panel of W, inputs, width]
-    block: Vec<f32>,
-    /// [panel of x, panel of W, ROWS, width]
-    tiles: Vec<f32>,
+/// The part of y that one thread computes.
+struct Part<'a> {
+    target: &'a Target,
+    /// Of the whole y.
+    outputs: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
 }
 
-/// Some columns of a row of y.
-struct Sums<'a> {
-    first: usize,
-    values: &'a [f32],
-}
-
-impl Workspace {
-    fn new() -> Workspace {
+impl Part<'_> {
+    /// y += x · W for these columns, x being packed and beginning with the first of these rows.
+    fn add_product<const ROWS: usize, N: Number>(
+        &self,
+        x: &[[f32; ROWS]],
+        weight: Matrix<N>,
+        block: &mut [f32],
+    ) {
         let width = panel_width();
-        let columns = OUTPUTS.next_multiple_of(width);
-        Workspace { width, block: vec![0.0; INPUTS * columns], tiles: Vec::new() }
-    }
-
-    /// Computes the tiles of some columns of W with `rows` rows of x, packed.
-    fn multiply<N: Number>(&mut self, x: &[f32], rows: usize, weight: Matrix<N>, columns: Range<usize>) {
-        let Workspace { width, block, tiles } = self;
-        let (all, w_panels) = (weight.inputs, columns.len().div_ceil(*width));
-        tiles.clear();
-        tiles.resize(rows.next_multiple_of(ROWS) * w_panels * *width, 0.0);
+        let all = weight.inputs;
         for first in (0..all).step_by(INPUTS) {
             let inputs = first..(first + INPUTS).min(all);
-            let block = &mut block[..inputs.len() * w_panels * *width];
-            pack(weight, inputs.clone(), columns.clone(), block);
-            let x_panels =
-                x.chunks_exact(ROWS * all).map(|panel| &panel[ROWS * inputs.start..ROWS * inputs.end]);
-            for (x, tiles) in x_panels.zip(tiles.chunks_exact_mut(w_panels * ROWS * *width)) {
-                add_products(x, block, tiles);
+            let block = &mut block[..inputs.len() * self.columns.len().next_multiple_of(width)];
+            pack(weight, inputs.clone(), self.columns.clone(), block);
+            for (x, row) in x.chunks_exact(all).zip(self.rows.clone().step_by(ROWS)) {
+                add_products(&x[inputs.clone()], block, self, row);
             }
         }
     }
 
-    /// The rows' columns in the order in which they lie here: the row, and its columns in one panel.
-    fn rows(&self, rows: usize, columns: usize) -> impl Iterator<Item = (usize, Sums<'_>)> {
-        let (width, panels) = (self.width, columns.div_ceil(self.width));
-        self.tiles.chunks_exact(width).enumerate().filter_map(move |(index, values)| {
-            let (tile, row) = (index / ROWS, index / ROWS / panels * ROWS + index % ROWS);
-            let first = tile % panels * width;
-            (row < rows).then(|| (row, Sums { first, values: &values[..width.min(columns - first)] }))
-        })
+    /// What is left to do with sums.
+    fn finish<N: Number>(&self, weight: Matrix<N>) {
+        for row in self.rows.clone() {
+            // SAFETY: each row and column is asked for once at a time.
+            finish(weight, self.columns.start, unsafe { self.row(row, self.columns.clone()) });
+        }
+    }
+
+    /// Some columns of a row.
+    ///
+    /// # Safety
+    /// They are inside this part, and nothing else refers to them as long as this does.
+    #[allow(clippy::mut_from_ref)]
+    #[inline(always)]
+    unsafe fn row(&self, row: usize, columns: Range<usize>) -> &mut [f32] {
+        // SAFETY: no two parts share a place, and all of them lie inside y.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.target.at(row * self.outputs + columns.start), columns.len())
+        }
     }
 }
 
-/// tiles += x · panels, for one panel of x and all panels of a block of W.
+/// y += x · panels, for one panel of x, whose first row is `row`, and all panels of a block of W.
 #[pulp::with_simd(add_products = pulp::Arch::new())]
 #[inline(always)]
-fn add_products_with_simd<S: Simd>(simd: S, x: &[f32], block: &[f32], tiles: &mut [f32]) {
+fn add_products_with_simd<S: Simd, const ROWS: usize>(
+    simd: S,
+    x: &[[f32; ROWS]],
+    block: &[f32],
+    y: &Part<'_>,
+    row: usize,
+) {
     let width = VECTORS * S::F32_LANES;
-    let panels = block.chunks_exact(x.len() / ROWS * width);
-    for (panel, tile) in panels.zip(tiles.chunks_exact_mut(ROWS * width)) {
-        add_product(simd, x, panel, tile);
+    let starts = y.columns.clone().step_by(width);
+    for (panel, first) in block.chunks_exact(x.len() * width).zip(starts) {
+        let sums = product(simd, x, panel);
+        let columns = first..y.columns.end.min(first + width);
+        let rows = row..y.rows.end.min(row + ROWS);
+        if (rows.len(), columns.len()) == (ROWS, width) {
+            for index in 0..ROWS {
+                // SAFETY: each row and column is asked for once at a time.
+                let (y, _) = S::as_mut_simd_f32s(unsafe { y.row(row + index, columns.clone()) });
+                for vector in 0..VECTORS {
+                    y[vector] = simd.add_f32s(y[vector], sums[index][vector]);
+                }
+            }
+        } else {
+            for (row, sums) in rows.zip(&sums) {
+                let sums = pulp::bytemuck::cast_slice::<S::f32s, f32>(sums);
+                // SAFETY: as above.
+                let y = unsafe { y.row(row, columns.clone()) };
+                y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
+            }
+        }
     }
+}
+
+/// y ← y · scale + bias.
+#[pulp::with_simd(finish = pulp::Arch::new())]
+#[inline(always)]
+fn finish_with_simd<S: Simd, N: Number>(_simd: S, weight: Matrix<'_, N>, first: usize, y: &mut [f32]) {
+    weight.finish(first, y);
 }
 
 /// Writes a part of W as panels of `width` outputs, each [inputs, width]. What the last panel has beyond the last
@@ -181,12 +216,16 @@ fn pack_with_simd<S: Simd, N: Number>(
     }
 }
 
-/// tile [ROWS, width] += x [inputs, ROWS]ᵀ · panel [inputs, width].
+/// x [inputs, ROWS]ᵀ · panel [inputs, width]: a tile [ROWS, width].
 #[inline(always)]
-fn add_product<S: Simd>(simd: S, x: &[f32], panel: &[f32], tile: &mut [f32]) {
+fn product<S: Simd, const ROWS: usize>(
+    simd: S,
+    x: &[[f32; ROWS]],
+    panel: &[f32],
+) -> [[S::f32s; VECTORS]; ROWS] {
     let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
     let (factors, _) = S::as_simd_f32s(panel);
-    for (x, factors) in x.as_chunks::<ROWS>().0.iter().zip(factors.as_chunks::<VECTORS>().0) {
+    for (x, factors) in x.iter().zip(factors.as_chunks::<VECTORS>().0) {
         for row in 0..ROWS {
             let x = simd.splat_f32s(x[row]);
             for vector in 0..VECTORS {
@@ -194,12 +233,14 @@ fn add_product<S: Simd>(simd: S, x: &[f32], panel: &[f32], tile: &mut [f32]) {
             }
         }
     }
-    let (tile, _) = S::as_mut_simd_f32s(tile);
-    for (tile, sums) in tile.as_chunks_mut::<VECTORS>().0.iter_mut().zip(sums) {
-        for vector in 0..VECTORS {
-            tile[vector] = simd.add_f32s(tile[vector], sums[vector]);
-        }
-    }
+    sums
+}
+
+/// Whether there are registers for tiles of [`MORE_ROWS`].
+#[pulp::with_simd(has_many_registers = pulp::Arch::new())]
+#[inline(always)]
+fn has_many_registers_with_simd<S: Simd>(_simd: S) -> bool {
+    S::REGISTER_COUNT >= 32
 }
 
 /// How many columns a panel of W has.
