@@ -12,6 +12,7 @@ use rhai::Engine;
 use super::bindings::{TOPICS, Topic};
 use crate::error::{Error, Result};
 use crate::generate::options::Field;
+pub use read::plain_type;
 use read::{read, read_engine};
 pub use signature::{Parameter, Signature};
 

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use super::results::RESULTS;
-use super::{Session, bindings, show};
+use super::{Session, bindings, registry, show};
 use crate::render::Output;
 
 /// A variable as completion and listings need it.
@@ -83,6 +83,7 @@ impl Session {
 
     /// What a variable holds, by the name that scripts know.
     pub fn type_name(&self, value: &Dynamic) -> String {
-        self.engine.map_type_name(value.type_name()).to_owned()
+        let name = self.engine.map_type_name(value.type_name());
+        registry::plain_type(name).unwrap_or_else(|| name.to_owned())
     }
 }

@@ -222,6 +222,13 @@ fn tab_completes_what_the_place_asks_for() {
     repl.expect("Tokens.ids -> array");
     repl.control(CTRL_C);
     repl.prompt(3);
+    // Numbers have methods too.
+    repl.line("let count = 5;");
+    repl.prompt(4);
+    repl.keys("count.to_flo\t");
+    repl.expect("to_float()");
+    repl.control(CTRL_C);
+    repl.prompt(4);
     repl.leave(":q\r");
 }
 

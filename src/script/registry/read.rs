@@ -87,7 +87,7 @@ impl RustParameter {
 }
 
 /// A Rust type as scripts know it; none for one that can be anything.
-fn plain_type(rust: &str) -> Option<String> {
+pub fn plain_type(rust: &str) -> Option<String> {
     let inner = rust.trim().trim_start_matches("&mut ").trim_start_matches("&").trim();
     let outer = ["Answer<", "RhaiResultOf<", "Result<"].iter().find_map(|outer| inner.strip_prefix(outer));
     let inner = outer.map_or(inner, |rest| rest.split(", Box<").next().unwrap_or(rest).trim_end_matches('>'));
