@@ -41,7 +41,7 @@ pub use completeness::{Completeness, completeness};
 use engine::engine;
 pub use files::Allowed;
 use report::{Known, Report};
-use results::underscore_to_ans;
+use results::{RESULTS, underscore_to_ans};
 use sources::Texts;
 use state::State;
 pub use state::{Asker, Sink};
@@ -239,7 +239,8 @@ impl Session {
     }
 
     fn report(&self, error: rhai::EvalAltResult, origin: &Origin) -> Report {
-        let variables = self.variables().into_iter().map(|(name, _)| name).collect();
+        let names = self.names().into_iter().map(|variable| variable.name);
+        let variables = names.filter(|name| !RESULTS.contains(&name.as_str())).collect();
         let functions = self.written_in.clone();
         Report::of_run(error, &origin.name, &self.sources, &Known { variables, functions })
     }
