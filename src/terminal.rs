@@ -284,16 +284,27 @@ impl Terminal {
 
     /// Writes text as it is.
     pub fn write(&self, text: &str) {
+        let (interrupt, colour) = (self.0.borrow().interrupt.clone(), self.0.borrow().colour);
         let write = || {
             let mut stdout = std::io::stdout().lock();
-            // A reader that went away (`| head`) is no fault of ours.
-            let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+            let mut last = None;
+            for part in parts(text) {
+                // Whoever asks to stop is told so, but what is very long goes no further.
+                if last.is_some() && interrupt.is_requested() {
+                    let _ = stdout.write_all(if colour { RESET } else { b"" });
+                    break;
+                }
+                // A reader that went away (`| head`) is no fault of ours.
+                let _ = stdout.write_all(part.as_bytes()).and_then(|()| stdout.flush());
+                last = part.chars().last();
+            }
+            last
         };
-        match &self.0.borrow().progress {
+        let last = match &self.0.borrow().progress {
             Some(progress) => progress.suspend(write),
             None => write(),
-        }
-        if let Some(last) = text.chars().last() {
+        };
+        if let Some(last) = last {
             self.0.borrow_mut().at_line_start = last == '\n';
         }
     }
@@ -338,6 +349,21 @@ impl Terminal {
     }
 }
 
+/// Bytes that are written before somebody may ask to stop again.
+const PART: usize = 1 << 16;
+const RESET: &[u8] = b"\x1b[0m";
+
+/// A long text in parts that end between words, so that a picture's sequence is never cut.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.bytes().skip(PART).position(|byte| matches!(byte, b' ' | b'\n'));
+        let (part, behind) = rest.split_at(end.map_or(rest.len(), |end| PART + end + 1));
+        rest = behind;
+        (!part.is_empty()).then_some(part)
+    })
+}
+
 /// Columns and rows of the terminal.
 fn size() -> (usize, usize) {
     match termimad::terminal_size() {
@@ -350,4 +376,21 @@ fn size() -> (usize, usize) {
 /// The folder for files that scripts write, made if it is missing.
 pub fn output_folder(path: &Path) -> Result<()> {
     std::fs::create_dir_all(path).map_err(crate::error::Error::io("create", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_written_in_parts_between_words() {
+        let words = "日本語 ".repeat(20_000);
+        let written: Vec<&str> = parts(&words).collect();
+        assert!(written.len() > 2 && written.iter().all(|part| part.ends_with(' ') && part.len() < 2 * PART));
+        assert_eq!(written.concat(), words);
+        // A picture's sequence has no words.
+        let picture = format!("\x1b_Ga=T,f=100;{}\x1b\\\n", "A".repeat(3 * PART));
+        assert_eq!(parts(&picture).count(), 1);
+        assert_eq!((parts("").count(), parts("a b").count()), (0, 1));
+    }
 }

@@ -52,8 +52,8 @@ impl Progress {
     }
 
     /// Lets something else be written meanwhile.
-    pub fn suspend(&self, write: impl FnOnce()) {
-        self.bar.suspend(write);
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
     }
 
     pub fn finish(self) {
