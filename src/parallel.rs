@@ -9,7 +9,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::thread;
+use std::{slice, thread};
 
 /// Computes with so many threads from now on, instead of one for each core or what `RAYON_NUM_THREADS` says. Without
 /// effect once something was computed.
@@ -25,22 +25,52 @@ pub fn for_each_part(parts: usize, work: impl Fn(usize) + Sync) {
 
 /// Calls `work` once with each piece of `size` values (the last may be shorter) and its number, on several threads.
 pub fn for_each_chunk<T: Send>(values: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-    struct Start<T>(*mut T);
-    // SAFETY: each thread makes a slice of its own out of it.
-    unsafe impl<T: Send> Sync for Start<T> {}
-    impl<T> Start<T> {
-        fn at(&self, index: usize) -> *mut T {
-            self.0.wrapping_add(index)
-        }
-    }
     let (len, start) = (values.len(), Start(values.as_mut_ptr()));
     for_each_part(len.div_ceil(size), |part| {
         let first = part * size;
         // SAFETY: the pieces lie inside `values`, which is borrowed for as long as this runs, and no two parts,
         // each of which is called once, share a value.
-        let piece = unsafe { std::slice::from_raw_parts_mut(start.at(first), size.min(len - first)) };
+        let piece = unsafe { slice::from_raw_parts_mut(start.at(first), size.min(len - first)) };
         work(part, piece);
     });
+}
+
+/// A new vector of copies of a value, each piece of `size` of which (the last may be shorter) `work` is called with
+/// once, and with its number, on several threads. Each thread fills its own pieces: for one alone that may take longer
+/// than the work.
+pub fn from_chunks<T: Copy + Send + Sync>(
+    value: T,
+    len: usize,
+    size: usize,
+    work: impl Fn(usize, &mut [T]) + Sync,
+) -> Vec<T> {
+    let mut values: Vec<T> = Vec::with_capacity(len);
+    let start = Start(values.as_mut_ptr());
+    for_each_part(len.div_ceil(size), |part| {
+        let (first, count) = (part * size, size.min(len - part * size));
+        // SAFETY: the pieces lie inside what was reserved, all of a piece is written before it is looked at, and no
+        // two parts, each of which is called once, share a value.
+        let piece = unsafe {
+            (first..first + count).for_each(|index| start.at(index).write(value));
+            slice::from_raw_parts_mut(start.at(first), count)
+        };
+        work(part, piece);
+    });
+    // SAFETY: all pieces are values now.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// Where values begin, for threads that each make a slice of their own out of them.
+struct Start<T>(*mut T);
+
+// SAFETY: it is only used so.
+unsafe impl<T: Send> Sync for Start<T> {}
+
+impl<T> Start<T> {
+    fn at(&self, index: usize) -> *mut T {
+        self.0.wrapping_add(index)
+    }
 }
 
 /// Each value by a function, in their order, on several threads.

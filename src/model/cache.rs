@@ -1,5 +1,6 @@
 //! The keys and values of past positions, so that a new position costs one row and not the whole text again.
 
+use std::iter;
 use std::ops::Range;
 
 use candle_core::Tensor;
@@ -9,6 +10,10 @@ use super::kernels::{self, Head};
 use super::linear::by_rows;
 use super::tensors;
 use crate::error::Result;
+use crate::parallel::for_each_chunk;
+
+/// So many new positions and more are taken over by several threads.
+const FEW: usize = 64;
 
 /// One [`LayerCache`] a layer, all of the same length.
 pub struct Cache {
@@ -24,12 +29,17 @@ pub enum LayerCache {
     Tensors(Tensors),
 }
 
-/// [head, capacity, head size] each.
+/// The rows of each head.
 pub struct Rows {
+    heads: Vec<HeadRows>,
+    positions: usize,
+    size: usize,
+}
+
+/// [positions, head size] each. There may be more positions than count as read.
+struct HeadRows {
     keys: Vec<f32>,
     values: Vec<f32>,
-    heads: usize,
-    size: usize,
 }
 
 /// [head, positions, head size] each, never changed in place; `None` before anything was read.
@@ -44,7 +54,7 @@ impl Cache {
             true => LayerCache::Tensors(Tensors::default()),
             false => LayerCache::Rows(Rows::new(config)),
         };
-        Cache { layers: std::iter::repeat_with(layer).take(config.n_layer).collect(), len: 0 }
+        Cache { layers: iter::repeat_with(layer).take(config.n_layer).collect(), len: 0 }
     }
 
     /// How many positions have been read.
@@ -120,26 +130,29 @@ impl LayerCache {
 
 impl Rows {
     fn new(config: &Config) -> Rows {
-        // Zeroed pages come from the system untouched, so an unused context costs nothing.
-        let empty = || vec![0.0; config.n_positions * config.n_embd];
-        Rows { keys: empty(), values: empty(), heads: config.n_head, size: config.head_size() }
+        Rows::empty(config.n_head, config.n_positions, config.head_size())
+    }
+
+    /// Pages come from the system untouched, so room that is not used costs nothing.
+    fn empty(heads: usize, positions: usize, size: usize) -> Rows {
+        let room = || Vec::with_capacity(positions * size);
+        let head = || HeadRows { keys: room(), values: room() };
+        Rows { heads: iter::repeat_with(head).take(heads).collect(), positions, size }
     }
 
     /// Only the positions below `len` are copied.
     fn fork(&self, len: usize) -> Rows {
-        let Rows { heads, size, .. } = *self;
-        let empty = || vec![0.0; self.keys.len()];
-        let mut copy = Rows { keys: empty(), values: empty(), heads, size };
+        let mut copy = Rows::empty(self.heads.len(), self.positions, self.size);
         copy.copy(self, 0..len);
         copy
     }
 
     fn copy(&mut self, other: &Rows, positions: Range<usize>) {
-        let head = self.keys.len() / self.heads;
         let range = positions.start * self.size..positions.end * self.size;
-        for (from, to) in [(&other.keys, &mut self.keys), (&other.values, &mut self.values)] {
-            for (from, to) in from.chunks_exact(head).zip(to.chunks_exact_mut(head)) {
-                to[range.clone()].copy_from_slice(&from[range.clone()]);
+        for (head, other) in self.heads.iter_mut().zip(&other.heads) {
+            for (from, to) in [(&other.keys, &mut head.keys), (&other.values, &mut head.values)] {
+                to.truncate(range.start);
+                to.extend_from_slice(&from[range.clone()]);
             }
         }
     }
@@ -147,22 +160,20 @@ impl Rows {
     /// Takes the keys and values out of `qkv` [new positions, 3 · width] as positions `past ..`, and gives each
     /// head what it looks at: all positions up to the last new one.
     fn extend(&mut self, qkv: &[f32], past: usize) -> Vec<Head<'_>> {
-        let Rows { keys, values, heads, size } = self;
-        let width = *heads * *size;
-        let capacity = keys.len() / width;
-        for (row, position) in qkv.chunks_exact(3 * width).zip(past..) {
-            for head in 0..*heads {
-                let slot = (head * capacity + position) * *size;
-                let column = head * *size;
-                keys[slot..slot + *size].copy_from_slice(&row[width + column..][..*size]);
-                values[slot..slot + *size].copy_from_slice(&row[2 * width + column..][..*size]);
+        let (size, width) = (self.size, self.heads.len() * self.size);
+        let add = |index: usize, head: &mut HeadRows| {
+            for (part, rows) in [(1, &mut head.keys), (2, &mut head.values)] {
+                rows.truncate(past * size);
+                let column = part * width + index * size;
+                qkv.chunks_exact(3 * width).for_each(|row| rows.extend_from_slice(&row[column..][..size]));
             }
-        }
-        let read = (past + qkv.len() / (3 * width)) * *size;
-        keys.chunks_exact(capacity * *size)
-            .zip(values.chunks_exact(capacity * *size))
-            .map(|(keys, values)| Head { keys: &keys[..read], values: &values[..read] })
-            .collect()
+        };
+        // A few rows are not worth handing over.
+        let together = if qkv.len() >= FEW * 3 * width { 1 } else { self.heads.len() };
+        for_each_chunk(&mut self.heads, together, |piece, heads| {
+            (piece * together..).zip(heads).for_each(|(index, head)| add(index, head));
+        });
+        self.heads.iter().map(|head| Head { keys: &head.keys, values: &head.values }).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use pulp::Simd;
 
 use super::rows::{add_scaled_rows_with_simd, dot_rows_with_simd};
 use super::strided::{Matrix, multiply};
-use crate::parallel::for_each_chunk;
+use crate::parallel::from_chunks;
 use crate::vector::softmax;
 
 /// Query rows that are worked on together: their scores stay in the cache.
@@ -28,8 +28,7 @@ pub fn attend(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> 
     // [head, new position, size], filled up so that each block of a head's rows is a piece of its own.
     let block = BLOCK.min(new);
     let blocks = new.div_ceil(block);
-    let mut mixed = vec![0.0; blocks * block * width];
-    for_each_chunk(&mut mixed, block * size, |piece, mixed| {
+    let mixed = from_chunks(0.0, blocks * block * width, block * size, |piece, mixed| {
         let (index, first) = (piece / blocks, piece % blocks * block);
         let (head, queries) = (heads[index], &qkv[first * 3 * width + index * size..]);
         let seen = head.keys.len() / size - new + first;
@@ -87,13 +86,11 @@ fn causal_softmax_with_simd<S: Simd>(simd: S, scores: &mut [f32], positions: usi
 
 /// [head, position, size] → [position, head · size]; each head may have room for more positions than there are.
 fn side_by_side(mixed: &[f32], heads: usize, positions: usize, size: usize) -> Vec<f32> {
-    let mut rows = vec![0.0; positions * heads * size];
-    for_each_chunk(&mut rows, heads * size, |position, row| {
+    from_chunks(0.0, positions * heads * size, heads * size, |position, row| {
         for (head, part) in mixed.chunks_exact(mixed.len() / heads).zip(row.chunks_exact_mut(size)) {
             part.copy_from_slice(&head[position * size..][..size]);
         }
-    });
-    rows
+    })
 }
 
 #[cfg(test)]

@@ -2,20 +2,18 @@
 
 use pulp::Simd;
 
-use crate::parallel::for_each_chunk;
+use crate::parallel::from_chunks;
 use crate::vector::{sum, sum_of};
 
 /// (x - mean) / √(variance + epsilon) · gain + bias, for each row of `x` [rows, width].
 pub fn layer_norm(x: &[f32], gain: &[f32], bias: &[f32], epsilon: f32) -> Vec<f32> {
     let width = gain.len();
-    let mut y = vec![0.0; x.len()];
-    for_each_chunk(&mut y, ROWS * width, |piece, y| {
+    from_chunks(0.0, x.len(), ROWS * width, |piece, y| {
         let x = &x[piece * ROWS * width..];
         y.chunks_exact_mut(width)
             .zip(x.chunks_exact(width))
             .for_each(|(y, x)| normalise(x, gain, bias, epsilon, y));
-    });
-    y
+    })
 }
 
 /// Rows that one thread takes at a time: one alone is not worth handing over.

@@ -3,7 +3,7 @@
 use super::number::{Number, ROW_BYTES};
 use super::rows::{add_scaled_rows, dot_rows};
 use super::tiles;
-use crate::parallel::for_each_chunk;
+use crate::parallel::{for_each_chunk, from_chunks};
 
 /// How a weight lies in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let vectors = x.len() / inputs;
     let pieces = if vectors == 1 { PIECES } else { PIECES_OF_SEVERAL };
     let rows = inputs.div_ceil(pieces).next_multiple_of(4);
-    let mut partial = vec![0.0; inputs.div_ceil(rows) * vectors * outputs];
-    for_each_chunk(&mut partial, vectors * outputs, |piece, y| {
-        let (first, last) = (piece * rows, inputs.min((piece + 1) * rows));
-        // The vectors begin at this piece's first input; where the last one ends, the slice does.
-        let x: Vec<f32> = x.chunks_exact(inputs).flat_map(|x| &x[first..last]).copied().collect();
-        add_scaled_rows(&x, last - first, &numbers[first * stride..last * stride], outputs, y);
-    });
+    let mut partial =
+        from_chunks(0.0, inputs.div_ceil(rows) * vectors * outputs, vectors * outputs, |piece, y| {
+            let (first, last) = (piece * rows, inputs.min((piece + 1) * rows));
+            // The vectors begin at this piece's first input; where the last one ends, the slice does.
+            let x: Vec<f32> = x.chunks_exact(inputs).flat_map(|x| &x[first..last]).copied().collect();
+            add_scaled_rows(&x, last - first, &numbers[first * stride..last * stride], outputs, y);
+        });
     let (sums, rest) = partial.split_at_mut(vectors * outputs);
     for_each_chunk(sums, outputs.div_ceil(4), |piece, y| {
         for part in rest.chunks_exact(vectors * outputs) {
@@ -99,8 +99,7 @@ fn products_with_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { numbers, stride, inputs, outputs, .. } = weight;
     let vectors = x.len() / inputs;
     let rows = outputs.div_ceil(PIECES);
-    let mut products = vec![0.0; outputs * vectors];
-    for_each_chunk(&mut products, rows * vectors, |piece, y| {
+    let products = from_chunks(0.0, outputs * vectors, rows * vectors, |piece, y| {
         dot_rows(x, &numbers[piece * rows * stride..], stride, inputs, y);
     });
     let mut y = if vectors == 1 { products } else { transposed(&products, vectors) };

@@ -13,7 +13,7 @@ use pulp::Simd;
 use super::matrix::{Layout, Matrix, Target};
 use super::number::{Number, load};
 use super::rows::{LINE, from_line};
-use crate::parallel::{for_each_chunk, for_each_part, threads};
+use crate::parallel::{for_each_part, from_chunks, threads};
 
 /// Vectors in each row of a tile.
 const VECTORS: usize = 2;
@@ -37,7 +37,7 @@ fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>)
     let Matrix { inputs, outputs, .. } = weight;
     let rows = x.len() / inputs;
     let panels = pack_rows::<ROWS>(x, inputs);
-    let mut y = vec![0.0; rows * outputs];
+    let mut y = Vec::with_capacity(rows * outputs);
     let target = Target(y.as_mut_ptr());
     // Each part packs its block of W anew: rows are shared out only where there are too few blocks for all threads.
     let column_parts = outputs.div_ceil(OUTPUTS);
@@ -48,11 +48,14 @@ fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>)
         let columns = piece(part / row_parts, OUTPUTS, outputs);
         let rows = piece(part % row_parts, row_part, rows);
         let y = Part { target: &target, outputs, rows: rows.clone(), columns };
+        y.clear();
         BLOCK.with_borrow_mut(|block| {
             y.add_product(&panels[rows.start / ROWS * inputs..], weight, from_line(block));
         });
         y.finish(weight);
     });
+    // SAFETY: the parts are all of y, and each was computed.
+    unsafe { y.set_len(rows * outputs) };
     y
 }
 
@@ -64,15 +67,13 @@ fn piece(index: usize, size: usize, end: usize) -> Range<usize> {
 /// Panels [inputs] of `ROWS` rows each, the last filled up with its last row again.
 fn pack_rows<const ROWS: usize>(x: &[f32], inputs: usize) -> Vec<[f32; ROWS]> {
     let rows = x.len() / inputs;
-    let mut panels = vec![[0.0; ROWS]; rows.div_ceil(ROWS) * inputs];
-    for_each_chunk(&mut panels, inputs, |panel, packed| {
+    from_chunks([0.0; ROWS], rows.div_ceil(ROWS) * inputs, inputs, |panel, packed| {
         let (first, last) = (panel * ROWS, rows - 1);
         let x: [&[f32]; ROWS] = array::from_fn(|row| &x[(first + row).min(last) * inputs..][..inputs]);
         for (input, packed) in packed.iter_mut().enumerate() {
             *packed = array::from_fn(|row| x[row][input]);
         }
-    });
-    panels
+    })
 }
 
 thread_local! {
@@ -90,6 +91,15 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
+    /// y ← 0.
+    fn clear(&self) {
+        for row in self.rows.clone() {
+            let first = self.target.at(row * self.outputs + self.columns.start);
+            // SAFETY: these columns of this row lie inside y, and belong to no other part.
+            unsafe { first.write_bytes(0, self.columns.len()) };
+        }
+    }
+
     /// y += x · W for these columns, x being packed and beginning with the first of these rows.
     fn add_product<const ROWS: usize, N: Number>(
         &self,
@@ -120,7 +130,7 @@ impl Part<'_> {
     /// Some columns of a row.
     ///
     /// # Safety
-    /// They are inside this part, and nothing else refers to them as long as this does.
+    /// They are inside this part, which is cleared, and nothing else refers to them as long as this does.
     #[allow(clippy::mut_from_ref)]
     #[inline(always)]
     unsafe fn row(&self, row: usize, columns: Range<usize>) -> &mut [f32] {
