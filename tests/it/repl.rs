@@ -225,8 +225,8 @@ fn tab_completes_what_the_place_asks_for() {
     // Numbers have methods too.
     repl.line("let count = 5;");
     repl.prompt(4);
-    repl.keys("count.to_flo\t");
-    repl.expect("to_float()");
+    repl.keys("count.is_ev\t");
+    repl.expect("is_even()");
     repl.control(CTRL_C);
     repl.prompt(4);
     repl.leave(":q\r");
