@@ -49,7 +49,7 @@ fn attend_one_with_simd<S: Simd>(simd: S, query: &[f32], head: Head<'_>, scale: 
     let mut weights = vec![0.0; head.keys.len() / query.len()];
     dot_rows_with_simd(simd, query, head.keys, query.len(), query.len(), &mut weights);
     softmax(simd, &mut weights, scale);
-    add_scaled_rows_with_simd(simd, &weights, weights.len(), head.values, query.len(), mixed);
+    add_scaled_rows_with_simd(simd, &weights, head.values, query.len(), mixed);
 }
 
 /// A block of queries: row `i` of it looks at the first `seen + i + 1` positions.

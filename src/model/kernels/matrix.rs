@@ -2,7 +2,7 @@
 
 use super::number::{Number, ROW_BYTES};
 use super::rows::{add_scaled_rows, dot_rows};
-use super::tiles;
+use super::{few, tiles};
 use crate::parallel::{for_each_chunk, from_chunks};
 
 /// How a weight lies in memory.
@@ -41,7 +41,8 @@ pub fn linear_of_rounded<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 /// The same by vectors alone.
 pub fn linear<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     match (x.len() / weight.inputs, weight.layout) {
-        (1..=FEW, Layout::InputsByOutputs) => sum_of_scaled_rows(x, weight),
+        (1, Layout::InputsByOutputs) => sum_of_scaled_rows(x, weight),
+        (2..=FEW, Layout::InputsByOutputs) => few::multiply(x, weight),
         (1..=FEW, Layout::OutputsByInputs) => products_with_rows(x, weight),
         _ => tiles::multiply(x, weight),
     }
@@ -65,32 +66,26 @@ impl<N> Matrix<'_, N> {
     }
 }
 
-/// Fixed numbers of pieces, so that the sum is the same on every machine; more than the threads of most, so that a
-/// busy core does not hold up the others for long. Sums of several rows take room: fewer pieces for them.
+/// A fixed number of pieces, so that the sum is the same on every machine; more than the threads of most, so that a
+/// busy core does not hold up the others for long.
 const PIECES: usize = 16;
-const PIECES_OF_SEVERAL: usize = 8;
 
-/// Σᵢ xᵢ · row i: each thread reads whole rows in the order in which they lie in memory.
+/// Σᵢ xᵢ · row i, for one x: each thread reads whole rows in the order in which they lie in memory.
 fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
-    let Matrix { numbers, stride, inputs, outputs, .. } = weight;
-    let vectors = x.len() / inputs;
-    let pieces = if vectors == 1 { PIECES } else { PIECES_OF_SEVERAL };
-    let rows = inputs.div_ceil(pieces).next_multiple_of(4);
-    let mut partial =
-        from_chunks(0.0, inputs.div_ceil(rows) * vectors * outputs, vectors * outputs, |piece, y| {
-            let (first, last) = (piece * rows, inputs.min((piece + 1) * rows));
-            // The vectors begin at this piece's first input; where the last one ends, the slice does.
-            let x: Vec<f32> = x.chunks_exact(inputs).flat_map(|x| &x[first..last]).copied().collect();
-            add_scaled_rows(&x, last - first, &numbers[first * stride..last * stride], outputs, y);
-        });
-    let (sums, rest) = partial.split_at_mut(vectors * outputs);
+    let Matrix { numbers, inputs, outputs, .. } = weight;
+    let rows = inputs.div_ceil(PIECES).next_multiple_of(4);
+    let mut partial = from_chunks(0.0, inputs.div_ceil(rows) * outputs, outputs, |piece, y| {
+        let (first, last) = (piece * rows, inputs.min((piece + 1) * rows));
+        add_scaled_rows(&x[first..last], &numbers[first * outputs..last * outputs], outputs, y);
+    });
+    let (sums, rest) = partial.split_at_mut(outputs);
     for_each_chunk(sums, outputs.div_ceil(4), |piece, y| {
-        for part in rest.chunks_exact(vectors * outputs) {
+        for part in rest.chunks_exact(outputs) {
             y.iter_mut().zip(&part[piece * outputs.div_ceil(4)..]).for_each(|(y, part)| *y += part);
         }
     });
-    partial.truncate(vectors * outputs);
-    partial.chunks_exact_mut(outputs).for_each(|y| weight.finish(0, y));
+    partial.truncate(outputs);
+    weight.finish(0, &mut partial);
     partial
 }
 

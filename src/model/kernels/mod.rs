@@ -8,6 +8,7 @@ mod activation;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
 mod attention;
+mod few;
 mod layer_norm;
 mod matrix;
 mod number;

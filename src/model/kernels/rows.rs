@@ -3,86 +3,29 @@
 
 use std::ops::Range;
 
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
 
 use super::number::{Number, load};
 use crate::vector::{SUMS, Sums, total};
 
-/// y [vectors, columns] += x [vectors, rows] · rows [rows, columns]. Each vector of x is `stride` after the last.
+/// y [columns] += x [rows] · rows [rows, columns].
 #[pulp::with_simd(add_scaled_rows = pulp::Arch::new())]
 #[inline(always)]
 pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
     simd: S,
     x: &[f32],
-    stride: usize,
     rows: &[N],
     columns: usize,
     y: &mut [f32],
 ) {
-    if x.len() > stride {
-        return add_for_several(simd, x, stride, rows, columns, y);
-    }
     for (first, rows) in (0..).step_by(4).zip(rows.chunks(4 * columns)) {
         add_four(simd, [factors(x, first)], four(rows, columns, 0..columns), [y], &[]);
     }
 }
 
-/// Columns that are worked on together where there are several vectors.
-const COLUMNS: usize = 512;
-
-/// The same for several vectors: the sums of some columns stay in the first-level cache, and the next rows come from
-/// memory while the last ones are multiplied.
-#[inline(always)]
-fn add_for_several<S: Simd, N: Number>(
-    simd: S,
-    x: &[f32],
-    stride: usize,
-    rows: &[N],
-    columns: usize,
-    y: &mut [f32],
-) {
-    // The factors of four vectors, four weights and four sums fit 32 registers; of two, 16 registers.
-    let has_many_registers = S::REGISTER_COUNT >= 32;
-    let vectors = x.len().div_ceil(stride);
-    let mut sums = vec![0.0; vectors * COLUMNS + LINE];
-    let sums = from_line(&mut sums);
-    for start in (0..columns).step_by(COLUMNS) {
-        let range = start..columns.min(start + COLUMNS);
-        sums.fill(0.0);
-        for first in (0..rows.len() / columns).step_by(4) {
-            let now = four(&rows[first * columns..], columns, range.clone());
-            let next = rows.get((first + 4) * columns..).filter(|next| !next.is_empty());
-            let next = next.map_or([&[][..]; 4], |next| four(next, columns, range.clone()));
-            let mut x = x.chunks(stride).map(
-                #[inline(always)]
-                |x| factors(x, first),
-            );
-            let mut sums = sums.chunks_exact_mut(COLUMNS).map(
-                #[inline(always)]
-                |sums| &mut sums[..range.len()],
-            );
-            while x.len() > 0 {
-                let done = vectors - x.len();
-                // While some of the vectors are worked on, as large a part of what comes next is fetched.
-                let ahead = |more| &next[4 * done / vectors..4 * (done + more) / vectors];
-                match x.len() {
-                    4.. if has_many_registers => {
-                        add_four(simd, take::<4, _>(&mut x), now, take::<4, _>(&mut sums), ahead(4));
-                    }
-                    2.. => add_four(simd, take::<2, _>(&mut x), now, take::<2, _>(&mut sums), ahead(2)),
-                    _ => add_four(simd, take::<1, _>(&mut x), now, take::<1, _>(&mut sums), ahead(1)),
-                }
-            }
-        }
-        for (y, sums) in y.chunks_exact_mut(columns).zip(sums.chunks_exact(COLUMNS)) {
-            y[range.clone()].iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
-        }
-    }
-}
-
 /// Some columns of four rows. Where there are fewer rows, the last one stands in: its factor is zero.
 #[inline(always)]
-fn four<N>(rows: &[N], columns: usize, range: Range<usize>) -> [&[N]; 4] {
+pub fn four<N>(rows: &[N], columns: usize, range: Range<usize>) -> [&[N]; 4] {
     let last = rows.len() / columns - 1;
     [0, 1, 2, 3].map(
         #[inline(always)]
@@ -92,24 +35,16 @@ fn four<N>(rows: &[N], columns: usize, range: Range<usize>) -> [&[N]; 4] {
 
 /// The next four numbers of x; zeros where fewer are left.
 #[inline(always)]
-fn factors(x: &[f32], first: usize) -> [f32; 4] {
+pub fn factors(x: &[f32], first: usize) -> [f32; 4] {
     let mut four = [0.0; 4];
     let count = 4.min(x.len() - first);
     four[..count].copy_from_slice(&x[first..first + count]);
     four
 }
 
-#[inline(always)]
-fn take<const COUNT: usize, T>(values: &mut impl Iterator<Item = T>) -> [T; COUNT] {
-    std::array::from_fn(
-        #[inline(always)]
-        |_| values.next().expect("so many were counted"),
-    )
-}
-
 /// y += Σ xᵢ · row i for each of a few x and y. What lies ahead is fetched meanwhile.
 #[inline(always)]
-fn add_four<S: Simd, N: Number, const VECTORS: usize>(
+pub fn add_four<S: Simd, N: Number, const VECTORS: usize>(
     simd: S,
     x: [[f32; 4]; VECTORS],
     rows: [&[N]; 4],
@@ -177,7 +112,7 @@ pub fn dot_rows_with_simd<S: Simd, N: Number>(
 #[inline(always)]
 pub fn read_ahead<N>(numbers: &[N]) {
     const AHEAD: usize = 8 << 10;
-    for place in (AHEAD..AHEAD + size_of_val(numbers)).step_by(LINE) {
+    for place in (AHEAD..AHEAD + size_of_val(numbers)).step_by(LINE_BYTES) {
         fetch(numbers.as_ptr().wrapping_byte_add(place));
     }
 }
@@ -193,14 +128,23 @@ fn fetch<N>(number: *const N) {
     }
 }
 
-/// Bytes of a line of the cache.
-pub const LINE: usize = 64;
+/// Numbers in a line of the cache, and their bytes.
+pub const LINE: usize = 16;
+const LINE_BYTES: usize = LINE * size_of::<f32>();
 
-/// From the first that begins a line of the cache: no vector of what follows lies in two lines.
-pub fn from_line(numbers: &mut [f32]) -> &mut [f32] {
-    let start = numbers.as_ptr().align_offset(LINE);
-    &mut numbers[start..]
+/// A line of the cache: what begins with one has no vector that lies in two.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Line([f32; LINE]);
+
+impl Line {
+    pub const ZERO: Line = Line([0.0; LINE]);
 }
+
+// SAFETY: they are numbers and nothing else.
+unsafe impl bytemuck::Zeroable for Line {}
+// SAFETY: as above.
+unsafe impl bytemuck::Pod for Line {}
 
 /// Σ w·x.
 #[inline(always)]
@@ -233,24 +177,22 @@ mod tests {
     use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
 
     #[test]
-    fn both_agree_with_the_plain_sums_for_every_number_of_vectors() {
+    fn both_agree_with_the_plain_sums() {
         for (vectors, count, width) in [(1, 1, 1), (1, 3, 16), (2, 39, 83), (3, 64, 64), (5, 5, 1030)] {
             let matrix: Vec<i8> = numbers(count * width).iter().map(|x| (x * 127.0) as i8).collect();
-            let (down, across) = (numbers(vectors * count), numbers(vectors * width));
+            let (down, across) = (numbers(count), numbers(vectors * width));
             let weight = |row: usize, column: usize| f32::from(matrix[row * width + column]);
             let each = |n: usize, f: &dyn Fn(usize) -> f32| (0..n).map(f).sum::<f32>();
-            let mut sums = Vec::new();
-            for x in down.chunks(count) {
-                sums.extend((0..width).map(|column| 1.0 + each(count, &|row| x[row] * weight(row, column))));
-            }
+            let sum = |column| 1.0 + each(count, &|row| down[row] * weight(row, column));
+            let sums: Vec<f32> = (0..width).map(sum).collect();
             let mut products = Vec::new();
             for row in 0..count {
                 let dot = |x: &[f32]| each(width, &|column| x[column] * weight(row, column));
                 products.extend(across.chunks(width).map(dot));
             }
             on_every_instruction_set!(|simd| {
-                let mut y = vec![1.0; vectors * width];
-                add_scaled_rows_with_simd(simd, &down, count, &matrix, width, &mut y);
+                let mut y = vec![1.0; width];
+                add_scaled_rows_with_simd(simd, &down, &matrix, width, &mut y);
                 assert_close(&y, &sums, 1e-4);
                 let mut y = vec![f32::NAN; vectors * count];
                 dot_rows_with_simd(simd, &across, &matrix, width, width, &mut y);

@@ -8,11 +8,11 @@ use std::array;
 use std::cell::RefCell;
 use std::ops::Range;
 
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
 
 use super::matrix::{Layout, Matrix, Target};
 use super::number::{Number, load};
-use super::rows::{LINE, from_line};
+use super::rows::{LINE, Line};
 use crate::parallel::{for_each_part, from_chunks, threads};
 
 /// Vectors in each row of a tile.
@@ -50,7 +50,7 @@ fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>)
         let y = Part { target: &target, outputs, rows: rows.clone(), columns };
         y.clear();
         BLOCK.with_borrow_mut(|block| {
-            y.add_product(&panels[rows.start / ROWS * inputs..], weight, from_line(block));
+            y.add_product(&panels[rows.start / ROWS * inputs..], weight, bytemuck::cast_slice_mut(block));
         });
         y.finish(weight);
     });
@@ -78,7 +78,7 @@ fn pack_rows<const ROWS: usize>(x: &[f32], inputs: usize) -> Vec<[f32; ROWS]> {
 
 thread_local! {
     /// A thread's packed block of W, [panel, inputs, width], kept for the next block.
-    static BLOCK: RefCell<Vec<f32>> = RefCell::new(vec![0.0; INPUTS * OUTPUTS + LINE]);
+    static BLOCK: RefCell<Vec<Line>> = RefCell::new(vec![Line::ZERO; INPUTS * OUTPUTS / LINE]);
 }
 
 /// The part of y that one thread computes.
@@ -167,7 +167,7 @@ fn add_products_with_simd<S: Simd, const ROWS: usize>(
             }
         } else {
             for (row, sums) in rows.zip(&sums) {
-                let sums = pulp::bytemuck::cast_slice::<S::f32s, f32>(sums);
+                let sums = bytemuck::cast_slice::<S::f32s, f32>(sums);
                 // SAFETY: as above.
                 let y = unsafe { y.row(row, columns.clone()) };
                 y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
