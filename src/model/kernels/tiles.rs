@@ -156,20 +156,16 @@ fn add_products_with_simd<S: Simd, const ROWS: usize>(
     for (panel, first) in block.chunks_exact(x.len() * width).zip(starts) {
         let sums = product(simd, x, panel);
         let columns = first..y.columns.end.min(first + width);
-        let rows = row..y.rows.end.min(row + ROWS);
-        if (rows.len(), columns.len()) == (ROWS, width) {
-            for index in 0..ROWS {
-                // SAFETY: each row and column is asked for once at a time.
-                let (y, _) = S::as_mut_simd_f32s(unsafe { y.row(row + index, columns.clone()) });
+        for (row, sums) in (row..y.rows.end).zip(&sums) {
+            // SAFETY: each row and column is asked for once at a time.
+            let y = unsafe { y.row(row, columns.clone()) };
+            if y.len() == width {
+                let (y, _) = S::as_mut_simd_f32s(y);
                 for vector in 0..VECTORS {
-                    y[vector] = simd.add_f32s(y[vector], sums[index][vector]);
+                    y[vector] = simd.add_f32s(y[vector], sums[vector]);
                 }
-            }
-        } else {
-            for (row, sums) in rows.zip(&sums) {
+            } else {
                 let sums = bytemuck::cast_slice::<S::f32s, f32>(sums);
-                // SAFETY: as above.
-                let y = unsafe { y.row(row, columns.clone()) };
                 y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
             }
         }
