@@ -25,8 +25,8 @@ BOUND = 0.1
 SET_UP = (
     'let text = ""; for n in 0..150 { text += "Once upon a time there was a king. "; } let probs = next_probs("a");'
     'let large = text; for n in 0..9 { large += large; } let word = "a"; word.pad(3000000, "a");'
-    "let million = tokenize(text); while million.len() < 500000 { million += million; } let millions = million + million;"
-    "millions += millions; millions += millions; let page = report(\"Once upon a time there was a king\");"
+    "let half = tokenize(text); while half.len() < 250000 { half += half; } let millions = half + half;"
+    "millions += millions; millions += millions; millions += millions; let page = report(\"Once upon a time there was a king\");"
 )
 LONG = {
     "a loop": "loop {}",
@@ -41,8 +41,8 @@ LONG = {
     "a download": 'load("me/endless")',
     "cutting a long text": "loop { tokenize(large); }",
     "cutting a long word": "loop { tokenize(word); }",
-    "ids of a million": "loop { million.ids; }",
-    "pieces of a million": "loop { million.pieces; }",
+    "ids of half a million": "loop { half.ids; }",
+    "pieces of half a million": "loop { half.pieces; }",
     "the text of millions": "loop { millions.text; }",
     "a table of millions": "loop { table(millions); }",
     "JSON of millions": "loop { json(millions); }",
@@ -50,7 +50,7 @@ LONG = {
     "saving millions in Markdown": 'loop { save(millions, "t.md"); }',
     "saving a report": 'loop { save(page, "t.html"); }',
     "printing a long text": "loop { print(large); }",
-    "copying a long array": "let ids = million.ids; loop { let copy = ids; }",
+    "copying a long array": "let ids = half.ids; loop { let copy = ids; }",
 }
 
 

@@ -18,7 +18,7 @@ pub const TEXT: usize = 64 << 20;
 /// Values in an array or a map, those inside it included. The engine counts them at each change, so that a `push` takes
 /// the longer the more there are; but memory alone would not do as a limit: a text in a thousand places of an array
 /// takes its memory once, and a thousand times when the array is written.
-pub const ITEMS: usize = 1 << 20;
+pub const ITEMS: usize = 1 << 19;
 /// Bytes of a file that is read.
 pub const FILE: u64 = 16 << 20;
 /// Bytes that a session's values take, unless asked otherwise.

@@ -86,7 +86,7 @@ fn a_script_that_uses_up_memory_or_the_stack_is_told() {
     for (code, message) in [
         ("fn deep(n) { deep(n + 1) } deep(0)", "the functions call each other too deeply"),
         ("let x = \"x\"; loop { x += x; }", "a text becomes longer than 67108864 bytes"),
-        ("let x = [1]; loop { x += x; }", "an array becomes larger than 1048576 values"),
+        ("let x = [1]; loop { x += x; }", "an array becomes larger than 524288 values"),
         (
             "let x = \"x\"; x.pad(1000000, 'x'); let y = x; y.replace(\"x\", x);",
             "a text becomes longer than 67108864 bytes",
@@ -102,7 +102,7 @@ fn a_script_that_uses_up_memory_or_the_stack_is_told() {
         ),
         (
             "let x = tokens(1); loop { x += x; if x.len() > 2000000 { x.ids } }",
-            "an array becomes larger than 1048576 values",
+            "an array becomes larger than 524288 values",
         ),
         // Each of them is small, all together are not.
         ("let x = []; loop { x.push(next_probs(`${x.len()}`)); }", "but may take at most 0.2 GB"),

@@ -11,6 +11,10 @@ use crate::vector::softmax;
 /// Query rows that are worked on together: their scores stay in the cache.
 const BLOCK: usize = 64;
 
+/// Up to so many queries of a block are each worked on alone. (For so few, the order in which [`multiply`] adds depends on the
+/// instruction set.)
+const FEW: usize = 16;
+
 /// What one head looks at: its keys and values, [positions, head size], the new positions included.
 #[derive(Clone, Copy)]
 pub struct Head<'a> {
@@ -33,10 +37,13 @@ pub fn attend(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> 
         let (head, queries) = (heads[index], &qkv[first * 3 * width + index * size..]);
         let seen = head.keys.len() / size - new + first;
         let mixed = &mut mixed[..block.min(new - first) * size];
-        if new == 1 {
-            attend_one(&queries[..size], head, scale, mixed);
-        } else {
-            attend_block(queries, 3 * width, head, size, seen, scale, mixed);
+        if mixed.len() > FEW * size {
+            return attend_block(queries, 3 * width, head, size, seen, scale, mixed);
+        }
+        for (row, mixed) in mixed.chunks_exact_mut(size).enumerate() {
+            let positions = (seen + row + 1) * size;
+            let head = Head { keys: &head.keys[..positions], values: &head.values[..positions] };
+            attend_one(&queries[row * 3 * width..][..size], head, scale, mixed);
         }
     });
     if new == 1 { mixed } else { side_by_side(&mixed, heads.len(), new, size) }
