@@ -50,6 +50,8 @@ LONG = {
     "saving millions in Markdown": 'loop { save(millions, "t.md"); }',
     "saving a report": 'loop { save(page, "t.html"); }',
     "printing a long text": "loop { print(large); }",
+    "writing a long array": "let ids = half.ids; loop { let written = `${ids}`; }",
+    "sorting a long array": "let texts = half.pieces; loop { let sorted = texts; sorted.sort(); }",
     "copying a long array": "let ids = half.ids; loop { let copy = ids; }",
 }
 
