@@ -6,6 +6,7 @@
 //! at each of those jobs, or fall over each other when there are fewer free cores than threads.
 
 use std::any::Any;
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -25,6 +26,14 @@ pub fn for_each_part(parts: usize, work: impl Fn(usize) + Sync) {
 
 /// Calls `work` once with each piece of `size` values (the last may be shorter) and its number, on several threads.
 pub fn for_each_chunk<T: Send>(values: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+    struct Start<T>(*mut T);
+    // SAFETY: each thread makes a slice of its own out of it.
+    unsafe impl<T: Send> Sync for Start<T> {}
+    impl<T> Start<T> {
+        fn at(&self, index: usize) -> *mut T {
+            self.0.wrapping_add(index)
+        }
+    }
     let (len, start) = (values.len(), Start(values.as_mut_ptr()));
     for_each_part(len.div_ceil(size), |part| {
         let first = part * size;
@@ -45,32 +54,15 @@ pub fn from_chunks<T: Copy + Send + Sync>(
     work: impl Fn(usize, &mut [T]) + Sync,
 ) -> Vec<T> {
     let mut values: Vec<T> = Vec::with_capacity(len);
-    let start = Start(values.as_mut_ptr());
-    for_each_part(len.div_ceil(size), |part| {
-        let (first, count) = (part * size, size.min(len - part * size));
-        // SAFETY: the pieces lie inside what was reserved, all of a piece is written before it is looked at, and no
-        // two parts, each of which is called once, share a value.
-        let piece = unsafe {
-            (first..first + count).for_each(|index| start.at(index).write(value));
-            slice::from_raw_parts_mut(start.at(first), count)
-        };
-        work(part, piece);
+    for_each_chunk(&mut values.spare_capacity_mut()[..len], size, |index, piece| {
+        piece.fill(MaybeUninit::new(value));
+        // SAFETY: all of it was filled.
+        let piece = unsafe { slice::from_raw_parts_mut(piece.as_mut_ptr().cast(), piece.len()) };
+        work(index, piece);
     });
-    // SAFETY: all pieces are values now.
+    // SAFETY: all pieces were filled.
     unsafe { values.set_len(len) };
     values
-}
-
-/// Where values begin, for threads that each make a slice of their own out of them.
-struct Start<T>(*mut T);
-
-// SAFETY: it is only used so.
-unsafe impl<T: Send> Sync for Start<T> {}
-
-impl<T> Start<T> {
-    fn at(&self, index: usize) -> *mut T {
-        self.0.wrapping_add(index)
-    }
 }
 
 /// Each value by a function, in their order, on several threads.
