@@ -118,22 +118,27 @@ pub fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 /// scores ← softmax(scale · scores), in place.
 #[inline(always)]
 pub fn softmax<S: Simd>(simd: S, scores: &mut [f32], scale: f32) {
-    let highest = highest_with_simd(simd, scores) * scale;
-    let (scales, highests) = (simd.splat_f32s(scale), simd.splat_f32s(-highest));
-    map(
-        simd,
-        scores,
-        #[inline(always)]
-        |x| exp(simd, simd.mul_add_e_f32s(x, scales, highests)),
-    );
-    let total = sum(simd, scores);
-    let share = simd.splat_f32s(1.0 / total);
+    let highest = highest_with_simd(simd, scores);
+    let share = simd.splat_f32s(1.0 / softmax_parts(simd, scores, scale, highest));
     map(
         simd,
         scores,
         #[inline(always)]
         |x| simd.mul_f32s(x, share),
     );
+}
+
+/// scores ← e^(scale · (score - highest)), in place. Returns their sum, which a softmax divides them by.
+#[inline(always)]
+pub fn softmax_parts<S: Simd>(simd: S, scores: &mut [f32], scale: f32, highest: f32) -> f32 {
+    let (scales, highests) = (simd.splat_f32s(scale), simd.splat_f32s(-highest * scale));
+    map(
+        simd,
+        scores,
+        #[inline(always)]
+        |x| exp(simd, simd.mul_add_e_f32s(x, scales, highests)),
+    );
+    sum(simd, scores)
 }
 
 /// x ← eˣ for x up to 0, as exact as [`f32::exp`], which does the few between -104 and -87. Below, eˣ is 0 in `f32`.

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use super::cache::{Cache, LayerCache};
 use super::config::{Activation, Config};
 use super::hook::{Hook, Place};
-use super::linear::{Embedding, LayerNorm, Linear, Numerics, activate, add};
+use super::linear::{Embedding, LayerNorm, Linear, Numerics, add};
 use super::precision::Precision;
 use super::readout::Readout;
 use super::weights::{Checkpoint, Weight};
@@ -245,7 +245,7 @@ impl Attention {
 impl Mlp {
     /// [positions, n_embd] → [positions, n_embd].
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = activate(self.activation, self.c_fc.forward(x)?)?; // [positions, n_inner]
+        let x = self.c_fc.forward_activated(x, self.activation)?; // [positions, n_inner]
         self.c_proj.forward(&x)
     }
 }

@@ -58,9 +58,22 @@ impl Linear {
 
     /// [positions, inputs] → [positions, outputs].
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        match near(&self.copy, x) {
-            Some((weight, bias)) => tensors::linear(x, weight, bias.as_ref()),
-            None => by_rows(x, self.factor.outputs(), |x| self.factor.products(x)),
+        self.products(x, None)
+    }
+
+    /// activation([`Linear::forward`]), which costs nothing more: [positions, inputs] → [positions, outputs].
+    pub fn forward_activated(&self, x: &Tensor, activation: Activation) -> Result<Tensor> {
+        self.products(x, Some(activation))
+    }
+
+    fn products(&self, x: &Tensor, activation: Option<Activation>) -> Result<Tensor> {
+        let Some((weight, bias)) = near(&self.copy, x) else {
+            return by_rows(x, self.factor.outputs(), |x| self.factor.products(x, activation));
+        };
+        let y = tensors::linear(x, weight, bias.as_ref())?; // [positions, outputs]
+        match activation {
+            Some(activation) => tensors::activate(activation, &y),
+            None => Ok(y),
         }
     }
 
@@ -155,8 +168,8 @@ impl Embedding {
             };
         }
         by_rows(x, self.vocabulary, |x| match &self.kept {
-            None => self.factor.products(x),
-            Some(kept) => spread(&self.factor.products(x), kept, self.vocabulary),
+            None => self.factor.products(x, None),
+            Some(kept) => spread(&self.factor.products(x, None), kept, self.vocabulary),
         })
     }
 }
@@ -232,15 +245,6 @@ pub fn in_place(x: &Tensor, mut f: impl FnMut(&mut [f32])) -> Result<()> {
     let mut values = x.flatten_all()?.to_vec1()?;
     f(&mut values);
     Ok(x.slice_set(&Tensor::from_vec(values, x.shape(), x.device())?, 0, 0)?)
-}
-
-/// x ← activation(x), or a new tensor of it.
-pub fn activate(activation: Activation, x: Tensor) -> Result<Tensor> {
-    if !x.device().is_cpu() {
-        return tensors::activate(activation, &x);
-    }
-    in_place(&x, |x| kernels::activate(activation, x))?;
-    Ok(x)
 }
 
 /// x ← x + y, both [positions, width], or a new tensor of it.

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
-use super::kernels::{self, Layout, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
+use super::config::Activation;
+use super::kernels::{self, Finish, Layout, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
 use super::weights::Weight;
 use crate::error::Result;
 use crate::parallel::for_each_chunk;
@@ -99,21 +100,22 @@ impl Factor {
         Factor { numbers, scales, bias, inputs, outputs, precision }
     }
 
-    /// x [rows, inputs] → x · weight + bias, [rows, outputs].
-    pub fn products(&self, x: &[f32]) -> Vec<f32> {
+    /// x [rows, inputs] → activation(x · weight + bias), [rows, outputs].
+    pub fn products(&self, x: &[f32], activation: Option<Activation>) -> Vec<f32> {
         match &self.numbers {
             Numbers::F32(numbers, layout) => {
                 let stride = match layout {
                     Layout::InputsByOutputs => self.outputs,
                     Layout::OutputsByInputs => self.inputs,
                 };
-                kernels::linear(x, self.matrix(numbers, *layout, stride))
+                kernels::linear(x, self.matrix(numbers, *layout, stride, activation))
             }
-            Numbers::Bf16(Rows { numbers, stride }) => {
-                kernels::linear_of_rounded(x, self.matrix(numbers, Layout::OutputsByInputs, *stride))
-            }
+            Numbers::Bf16(Rows { numbers, stride }) => kernels::linear_of_rounded(
+                x,
+                self.matrix(numbers, Layout::OutputsByInputs, *stride, activation),
+            ),
             Numbers::Int8(Rows { numbers, stride }) => {
-                let weight = self.matrix(numbers, Layout::OutputsByInputs, *stride);
+                let weight = self.matrix(numbers, Layout::OutputsByInputs, *stride, activation);
                 // What the built-in model is published in is not rounded: it answers alike on every machine.
                 match self.precision {
                     Precision::F32 => kernels::linear(x, weight),
@@ -157,10 +159,16 @@ impl Factor {
         numbers + self.scales.as_deref().map_or(0, size_of_val::<[f32]>)
     }
 
-    fn matrix<'a, N: Number>(&'a self, numbers: &'a [N], layout: Layout, stride: usize) -> Matrix<'a, N> {
+    fn matrix<'a, N: Number>(
+        &'a self,
+        numbers: &'a [N],
+        layout: Layout,
+        stride: usize,
+        activation: Option<Activation>,
+    ) -> Matrix<'a, N> {
         let Factor { inputs, outputs, .. } = *self;
-        let (scales, bias) = (self.scales.as_deref(), self.bias.as_deref());
-        Matrix { numbers, layout, stride, inputs, outputs, scales, bias }
+        let finish = Finish { scales: self.scales.as_deref(), bias: self.bias.as_deref(), activation };
+        Matrix { numbers, layout, stride, inputs, outputs, finish }
     }
 }
 
@@ -240,7 +248,7 @@ mod tests {
         let (x, weight) = (numbers(2 * inputs), Weight::from(numbers(inputs * outputs)));
         for layout in [Layout::InputsByOutputs, Layout::OutputsByInputs] {
             let products =
-                |precision| Factor::new(weight.clone(), None, layout, inputs, precision).products(&x);
+                |precision| Factor::new(weight.clone(), None, layout, inputs, precision).products(&x, None);
             let exact = products(Precision::F32);
             for (precision, unit) in [(Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 0.5 / 127.0)] {
                 let coarse = products(precision);
@@ -255,6 +263,6 @@ mod tests {
     fn an_output_of_zeros_stays_zero() {
         let weight = Weight::from(vec![0.0, 127.0, 0.0, -28.0]);
         let factor = Factor::new(weight, None, Layout::InputsByOutputs, 2, Precision::Int8);
-        assert_eq!(factor.products(&[1.0, 1.0]), [0.0, 99.0]);
+        assert_eq!(factor.products(&[1.0, 1.0], None), [0.0, 99.0]);
     }
 }

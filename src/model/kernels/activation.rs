@@ -6,27 +6,23 @@ use candle_core::cpu::erf::erf_f32;
 use pulp::Simd;
 
 use crate::model::config::Activation;
-use crate::parallel::for_each_chunk;
 use crate::vector::{exp, map};
 
 /// x ← activation(x), element by element.
-pub fn activate(activation: Activation, x: &mut [f32]) {
-    for_each_chunk(x, PIECE, |_, x| match activation {
-        Activation::GeluNew => gelu_new(x),
+#[inline(always)]
+pub fn activate_with_simd<S: Simd>(simd: S, activation: Activation, x: &mut [f32]) {
+    match activation {
+        Activation::GeluNew => gelu_new(simd, x),
         Activation::Gelu => x.iter_mut().for_each(|x| *x *= 0.5 * (1.0 + erf_f32(*x * FRAC_1_SQRT_2))),
         Activation::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
         Activation::Silu => x.iter_mut().for_each(|x| *x /= 1.0 + (-*x).exp()),
         Activation::Tanh => x.iter_mut().for_each(|x| *x = x.tanh()),
-    });
+    }
 }
 
-/// Numbers that one thread works on at a time: enough that handing them over does not matter.
-const PIECE: usize = 1 << 13;
-
 /// GELU by its tanh approximation: ½x(1 + tanh u) = x / (1 + e⁻²ᵘ) with u = √(2/π)·(x + 0.044715·x³).
-#[pulp::with_simd(gelu_new = pulp::Arch::new())]
 #[inline(always)]
-fn gelu_new_with_simd<S: Simd>(simd: S, x: &mut [f32]) {
+fn gelu_new<S: Simd>(simd: S, x: &mut [f32]) {
     let linear = -2.0 * (2.0 / std::f32::consts::PI).sqrt();
     let (linear, cubic) = (simd.splat_f32s(linear), simd.splat_f32s(linear * 0.044_715));
     let one = simd.splat_f32s(1.0);
@@ -57,7 +53,7 @@ mod tests {
         let expected: Vec<f32> = x.iter().map(formula).collect();
         on_every_instruction_set!(|simd| {
             let mut y = x.clone();
-            gelu_new_with_simd(simd, &mut y);
+            gelu_new(simd, &mut y);
             assert_close(&y, &expected, 1e-6);
         });
     }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use half::bf16;
 use pulp::Simd;
 
+use super::activation::activate_with_simd;
 use super::matrix::{Matrix, Target};
 use super::number::{Number, ROWS_TOGETHER};
 use super::rounding::{cut_into_bytes, round_to_bf16};
@@ -44,7 +45,7 @@ pub trait InTiles: Number {
     fn totals(parts: &[Sums], tile: usize, output: usize) -> [f32; SIDE];
 }
 
-/// y [rows, outputs] = x [rows, inputs] · W, scaled, plus the bias; nothing where the processor has no tiles.
+/// y [rows, outputs] = x [rows, inputs] · W, finished; nothing where the processor has no tiles.
 pub fn multiply<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Option<Vec<f32>> {
     let has_room = weight.numbers.len() >= weight.outputs.next_multiple_of(PAIR) * weight.stride;
     (weight.is_laid_in_rows() && has_room && *IS_AVAILABLE).then(|| multiply_in_tiles(x, weight))
@@ -138,7 +139,7 @@ fn add_up<N: InTiles>(blocks: &[Block], weight: Matrix<N>, first: usize, sums: &
 #[pulp::with_simd(put_together = pulp::Arch::new())]
 #[inline(always)]
 fn put_together_with_simd<S: Simd, N: InTiles>(
-    _simd: S,
+    simd: S,
     weight: Matrix<'_, N>,
     first: usize,
     sums: &[Sums],
@@ -149,12 +150,15 @@ fn put_together_with_simd<S: Simd, N: InTiles>(
         let at = |values: Option<&[f32]>, missing| {
             values.map_or(missing, |v| v.get(first + output).copied().unwrap_or(missing))
         };
-        let (own_scale, bias) = (at(weight.scales, 1.0), at(weight.bias, 0.0));
+        let (own_scale, bias) = (at(weight.finish.scales, 1.0), at(weight.finish.bias, 0.0));
         for half in 0..2 {
             let totals = N::totals(sums, output / SIDE * 2 + half, output % SIDE);
             for row in 0..SIDE {
                 products[half * SIDE + row] = totals[row] * scales[half * SIDE + row] * own_scale + bias;
             }
+        }
+        if let Some(activation) = weight.finish.activation {
+            activate_with_simd(simd, activation, products);
         }
     }
 }
@@ -209,7 +213,7 @@ impl InTiles for i8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::matrix::Layout;
+    use crate::model::kernels::matrix::{Finish, Layout};
     use crate::model::kernels::testing::Laid;
     use crate::vector::testing::{assert_close, numbers};
 
@@ -240,8 +244,7 @@ mod tests {
             stride: STEP,
             inputs: 2,
             outputs: 1,
-            scales: None,
-            bias: None,
+            finish: Finish::default(),
         };
         if let Some(y) = multiply(&[0.0, 0.0, -1e30, 2e30, 5.0, -5.0], matrix) {
             assert_close(&y, &[0.0, 3e30, 0.0], 1e-4);

@@ -3,17 +3,19 @@
 
 use pulp::Simd;
 
+use super::matrix::{Finish, Layout, Matrix, Target};
+use super::panels::{
+    INPUTS, MORE_ROWS, Packed, Panel, Part, ROWS, add_product, has_many_registers, pack_rows,
+};
 use super::rows::{add_scaled_rows_with_simd, dot_rows_with_simd};
-use super::strided::{Matrix, multiply};
-use crate::parallel::from_chunks;
-use crate::vector::softmax;
+use crate::parallel::{for_each_part, from_chunks, map};
+use crate::vector::{highest_with_simd, softmax, softmax_parts};
 
-/// Query rows that are worked on together: their scores stay in the cache.
-const BLOCK: usize = 64;
-
-/// Up to so many queries of a block are each worked on alone. (For so few, the order in which [`multiply`] adds depends on the
-/// instruction set.)
+/// Up to so many queries are each worked on alone: packing keys and values takes longer.
 const FEW: usize = 16;
+
+/// Queries of a head that one thread takes at a time.
+const BLOCK: usize = 8 * MORE_ROWS;
 
 /// What one head looks at: its keys and values, [positions, head size], the new positions included.
 #[derive(Clone, Copy)]
@@ -27,26 +29,25 @@ pub struct Head<'a> {
 /// `qkv` is [new positions, 3 · width], of which the first third are the queries; head `h` has columns
 /// `h · size ..`. Returns [new positions, width].
 pub fn attend(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> {
+    if qkv.len() <= FEW * 3 * heads.len() * size {
+        attend_one_by_one(qkv, heads, size, scale)
+    } else if has_many_registers() {
+        attend_by_tiles::<MORE_ROWS>(qkv, heads, size, scale)
+    } else {
+        attend_by_tiles::<ROWS>(qkv, heads, size, scale)
+    }
+}
+
+fn attend_one_by_one(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> {
     let width = heads.len() * size;
     let new = qkv.len() / (3 * width);
-    // [head, new position, size], filled up so that each block of a head's rows is a piece of its own.
-    let block = BLOCK.min(new);
-    let blocks = new.div_ceil(block);
-    let mixed = from_chunks(0.0, blocks * block * width, block * size, |piece, mixed| {
-        let (index, first) = (piece / blocks, piece % blocks * block);
-        let (head, queries) = (heads[index], &qkv[first * 3 * width + index * size..]);
-        let seen = head.keys.len() / size - new + first;
-        let mixed = &mut mixed[..block.min(new - first) * size];
-        if mixed.len() > FEW * size {
-            return attend_block(queries, 3 * width, head, size, seen, scale, mixed);
-        }
-        for (row, mixed) in mixed.chunks_exact_mut(size).enumerate() {
-            let positions = (seen + row + 1) * size;
-            let head = Head { keys: &head.keys[..positions], values: &head.values[..positions] };
-            attend_one(&queries[row * 3 * width..][..size], head, scale, mixed);
-        }
-    });
-    if new == 1 { mixed } else { side_by_side(&mixed, heads.len(), new, size) }
+    from_chunks(0.0, new * width, size, |piece, mixed| {
+        let (row, index) = (piece / heads.len(), piece % heads.len());
+        let Head { keys, values } = heads[index];
+        let seen = keys.len() - (new - 1 - row) * size;
+        let query = &qkv[row * 3 * width + index * size..][..size];
+        attend_one(query, Head { keys: &keys[..seen], values: &values[..seen] }, scale, mixed);
+    })
 }
 
 /// One query over all positions.
@@ -59,45 +60,105 @@ fn attend_one_with_simd<S: Simd>(simd: S, query: &[f32], head: Head<'_>, scale: 
     add_scaled_rows_with_simd(simd, &weights, head.values, query.len(), mixed);
 }
 
-/// A block of queries: row `i` of it looks at the first `seen + i + 1` positions.
-fn attend_block(
-    queries: &[f32],
-    stride: usize,
-    head: Head,
-    size: usize,
-    seen: usize,
-    scale: f32,
-    mixed: &mut [f32],
-) {
-    let rows = mixed.len() / size;
-    let positions = seen + rows;
-    let queries = Matrix { values: queries, rows, columns: size, row_stride: stride, column_stride: 1 };
-    let keys = Matrix::rows(head.keys, positions, size);
-    let values = Matrix::rows(head.values, positions, size);
-    let mut weights = vec![0.0; rows * positions];
-    multiply(queries, keys.transposed(), &mut weights, positions);
-    causal_softmax(&mut weights, positions, seen, scale);
-    multiply(Matrix::rows(&weights, rows, positions), values, mixed, size);
+fn attend_by_tiles<const ROWS: usize>(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Vec<f32> {
+    let width = heads.len() * size;
+    let new = qkv.len() / (3 * width);
+    let packed = map(heads, |head| PackedHead::new(*head, size));
+    let mut mixed = Vec::with_capacity(new * width);
+    let target = Target(mixed.as_mut_ptr());
+    let blocks = new.div_ceil(BLOCK);
+    for_each_part(heads.len() * blocks, |part| {
+        let (index, first) = (part / blocks, part % blocks * BLOCK);
+        let rows = BLOCK.min(new - first);
+        let seen = heads[index].keys.len() / size - new + first;
+        let queries = &qkv[first * 3 * width..][..rows * 3 * width];
+        let queries = queries.chunks_exact(3 * width).map(|row| &row[index * size..][..size]);
+        // SAFETY: there is room for all positions and heads, and no two parts have one in common.
+        let mixed = unsafe { Part::new(target.at(first * width + index * size), width, rows, size) };
+        attend_block::<ROWS>(queries, &packed[index], seen, scale, mixed);
+    });
+    // SAFETY: the parts are all of it, and each was computed.
+    unsafe { mixed.set_len(new * width) };
+    mixed
 }
 
-/// Each row's softmax over the positions it may look at; the others get weight 0.
-#[pulp::with_simd(causal_softmax = pulp::Arch::new())]
-#[inline(always)]
-fn causal_softmax_with_simd<S: Simd>(simd: S, scores: &mut [f32], positions: usize, seen: usize, scale: f32) {
-    for (row, scores) in scores.chunks_exact_mut(positions).enumerate() {
-        let (past, future) = scores.split_at_mut(seen + row + 1);
-        softmax(simd, past, scale);
-        future.fill(0.0);
+/// A head, packed.
+struct PackedHead {
+    /// [size, positions] of each [`INPUTS`] positions.
+    keys: Vec<Packed>,
+    /// [positions, size].
+    values: Packed,
+}
+
+impl PackedHead {
+    fn new(Head { keys, values }: Head, size: usize) -> PackedHead {
+        let packed = |numbers, layout, inputs, outputs| {
+            Packed::new(Matrix { numbers, layout, stride: size, inputs, outputs, finish: Finish::default() })
+        };
+        let keys = keys.chunks(INPUTS * size);
+        PackedHead {
+            keys: keys.map(|keys| packed(keys, Layout::OutputsByInputs, size, keys.len() / size)).collect(),
+            values: packed(values, Layout::InputsByOutputs, values.len() / size, size),
+        }
     }
 }
 
-/// [head, position, size] → [position, head · size]; each head may have room for more positions than there are.
-fn side_by_side(mixed: &[f32], heads: usize, positions: usize, size: usize) -> Vec<f32> {
-    from_chunks(0.0, positions * heads * size, heads * size, |position, row| {
-        for (head, part) in mixed.chunks_exact(mixed.len() / heads).zip(row.chunks_exact_mut(size)) {
-            part.copy_from_slice(&head[position * size..][..size]);
+/// A block of queries: the `i`th looks at the first `seen + i + 1` positions.
+fn attend_block<'a, const ROWS: usize>(
+    mut queries: impl ExactSizeIterator<Item = &'a [f32]>,
+    head: &PackedHead,
+    seen: usize,
+    scale: f32,
+    mixed: Part,
+) {
+    let (size, count) = (head.keys[0].inputs(), queries.len());
+    let panels = |inputs: usize| vec![[[0.0; INPUTS]; ROWS]; inputs.div_ceil(INPUTS)];
+    let (mut query_panels, mut weight_panels) = (panels(size), panels(seen + count));
+    for first in (0..count).step_by(ROWS) {
+        let rows = ROWS.min(count - first);
+        let positions = seen + first + rows;
+        let weights = &mut weight_panels[..positions.div_ceil(INPUTS)];
+        pack_rows(queries.by_ref(), &mut query_panels);
+        for ((index, keys), scores) in head.keys.iter().enumerate().zip(&mut *weights) {
+            // What is packed is filled up to whole vectors; so they are all whole here, too.
+            let columns = (positions - index * INPUTS).next_multiple_of(keys.width()).min(INPUTS);
+            // SAFETY: a panel has so many rows and columns, and nothing else refers to it meanwhile.
+            let scores = unsafe { Part::new(scores.as_mut_ptr().cast(), INPUTS, rows, columns) };
+            add_product(&query_panels, keys, keys.inputs(), scores, true, &[]);
         }
-    })
+        let totals = causal_softmax_parts(weights, seen + first, scale);
+        let mixed = mixed.rows(first, ROWS);
+        add_product(weights, &head.values, positions, mixed, true, &[]);
+        // SAFETY: these products are written.
+        for (row, total) in unsafe { mixed.written() }.zip(totals) {
+            row.iter_mut().for_each(|x| *x /= total);
+        }
+    }
+}
+
+/// The numerators of each row's softmax over the positions it may look at, and what divides them. Other positions get 0.
+#[pulp::with_simd(causal_softmax_parts = pulp::Arch::new())]
+#[inline(always)]
+fn causal_softmax_parts_with_simd<S: Simd, const ROWS: usize>(
+    simd: S,
+    scores: &mut [Panel<ROWS>],
+    seen: usize,
+    scale: f32,
+) -> [f32; ROWS] {
+    let mut totals = [0.0; ROWS];
+    for row in 0..ROWS {
+        let past = |block: usize| (seen + row + 1).saturating_sub(block * INPUTS).min(INPUTS);
+        let mut highest = f32::NEG_INFINITY;
+        for block in 0..scores.len() {
+            highest = highest.max(highest_with_simd(simd, &scores[block][row][..past(block)]));
+        }
+        for block in 0..scores.len() {
+            let (past, future) = scores[block][row].split_at_mut(past(block));
+            totals[row] += softmax_parts(simd, past, scale, highest);
+            future.fill(0.0);
+        }
+    }
+    totals
 }
 
 #[cfg(test)]
@@ -132,7 +193,7 @@ mod tests {
     #[test]
     fn it_is_attention_by_its_definition() {
         for (count, size, new, past) in
-            [(2, 8, 1, 0), (3, 20, 1, 130), (2, 16, 5, 0), (2, 5, 70, 3), (1, 64, 130, 0)]
+            [(2, 8, 1, 0), (3, 20, 1, 130), (2, 16, 5, 0), (2, 5, 70, 3), (1, 64, 130, 0), (1, 200, 20, 300)]
         {
             let (width, positions) = (count * size, past + new);
             let qkv = numbers(new * 3 * width);
@@ -145,6 +206,8 @@ mod tests {
                 .collect();
             let expected = plain(&qkv, &heads, size, 0.7);
             assert_close(&attend(&qkv, &heads, size, 0.7), &expected, 1e-5);
+            assert_close(&attend_by_tiles::<ROWS>(&qkv, &heads, size, 0.7), &expected, 1e-5);
+            assert_close(&attend_by_tiles::<MORE_ROWS>(&qkv, &heads, size, 0.7), &expected, 1e-5);
         }
     }
 

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulp::{Simd, bytemuck};
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, finish};
 use super::number::Number;
 use super::rows::{LINE, Line, add_four, factors, four};
 use crate::parallel::from_chunks;
@@ -20,7 +20,7 @@ const COLUMNS: usize = 512;
 const PARTS: usize = 16;
 const INPUT_PARTS: usize = 8;
 
-/// y [vectors, outputs] = x [vectors, inputs] · W, scaled, plus the bias.
+/// y [vectors, outputs] = x [vectors, inputs] · W, finished.
 pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { numbers, inputs, outputs, .. } = weight;
     let vectors = x.len() / inputs;
@@ -47,7 +47,7 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
                 y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
             }
         }
-        weight.finish(0, y);
+        finish(weight.finish, 0, y);
     })
 }
 

@@ -1,8 +1,12 @@
 //! y = xW + b: one row of x or a few at the speed of memory, many rows at the speed of arithmetic.
 
+use pulp::Simd;
+
+use super::activation::activate_with_simd;
 use super::number::{Number, ROW_BYTES};
 use super::rows::{add_scaled_rows, dot_rows};
 use super::{few, tiles};
+use crate::model::config::Activation;
 use crate::parallel::{for_each_chunk, from_chunks};
 
 /// How a weight lies in memory.
@@ -23,16 +27,23 @@ pub struct Matrix<'a, N> {
     pub stride: usize,
     pub inputs: usize,
     pub outputs: usize,
+    pub finish: Finish<'a>,
+}
+
+/// What is left to do with sums of products, in this order.
+#[derive(Clone, Copy, Default)]
+pub struct Finish<'a> {
     /// What each output is multiplied by, [outputs].
     pub scales: Option<&'a [f32]>,
     /// What is added to each output, [outputs].
     pub bias: Option<&'a [f32]>,
+    pub activation: Option<Activation>,
 }
 
 /// Up to so many rows, reading each weight once as it lies in memory beats packing it.
 const FEW: usize = 16;
 
-/// y [rows, outputs] = x [rows, inputs] · W, scaled, plus the bias; by special instructions if the processor has some,
+/// y [rows, outputs] = x [rows, inputs] · W, finished; by special instructions if the processor has some,
 /// so that the last bits depend on the machine.
 pub fn linear_of_rounded<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     N::multiply_specially(x, weight).unwrap_or_else(|| linear(x, weight))
@@ -53,16 +64,20 @@ impl<N> Matrix<'_, N> {
     pub fn is_laid_in_rows(&self) -> bool {
         self.layout == Layout::OutputsByInputs && (self.stride * size_of::<N>()).is_multiple_of(ROW_BYTES)
     }
+}
 
-    /// What is left to do with sums: y ← y · scale + bias for the outputs from `first` on.
-    #[inline(always)]
-    pub fn finish(&self, first: usize, y: &mut [f32]) {
-        if let Some(scales) = self.scales {
-            y.iter_mut().zip(&scales[first..]).for_each(|(y, scale)| *y *= scale);
-        }
-        if let Some(bias) = self.bias {
-            y.iter_mut().zip(&bias[first..]).for_each(|(y, bias)| *y += bias);
-        }
+/// y ← activation(y · scale + bias) for the outputs from `first` on.
+#[pulp::with_simd(finish = pulp::Arch::new())]
+#[inline(always)]
+pub fn finish_with_simd<S: Simd>(simd: S, finish: Finish<'_>, first: usize, y: &mut [f32]) {
+    if let Some(scales) = finish.scales {
+        y.iter_mut().zip(&scales[first..]).for_each(|(y, scale)| *y *= scale);
+    }
+    if let Some(bias) = finish.bias {
+        y.iter_mut().zip(&bias[first..]).for_each(|(y, bias)| *y += bias);
+    }
+    if let Some(activation) = finish.activation {
+        activate_with_simd(simd, activation, y);
     }
 }
 
@@ -80,12 +95,13 @@ fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     });
     let (sums, rest) = partial.split_at_mut(outputs);
     for_each_chunk(sums, outputs.div_ceil(4), |piece, y| {
+        let first = piece * outputs.div_ceil(4);
         for part in rest.chunks_exact(outputs) {
-            y.iter_mut().zip(&part[piece * outputs.div_ceil(4)..]).for_each(|(y, part)| *y += part);
+            y.iter_mut().zip(&part[first..]).for_each(|(y, part)| *y += part);
         }
+        finish(weight.finish, first, y);
     });
     partial.truncate(outputs);
-    weight.finish(0, &mut partial);
     partial
 }
 
@@ -98,7 +114,7 @@ fn products_with_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
         dot_rows(x, &numbers[piece * rows * stride..], stride, inputs, y);
     });
     let mut y = if vectors == 1 { products } else { transposed(&products, vectors) };
-    y.chunks_exact_mut(outputs).for_each(|y| weight.finish(0, y));
+    for_each_chunk(&mut y, outputs, |_, y| finish(weight.finish, 0, y));
     y
 }
 
@@ -142,13 +158,14 @@ mod tests {
                 for x in x.chunks(inputs) {
                     expected.extend((0..outputs).map(|output| {
                         let sum: f64 = x.iter().enumerate().map(|(i, x)| f64::from(x * at(i, output))).sum();
-                        sum as f32 * scales[output] + bias[output]
+                        (sum as f32 * scales[output] + bias[output]).max(0.0)
                     }));
                 }
-                let (scales, bias) = (Some(&scales[..]), Some(&bias[..]));
+                let finish =
+                    Finish { scales: Some(&scales), bias: Some(&bias), activation: Some(Activation::Relu) };
                 let stride = if layout == Layout::InputsByOutputs { outputs } else { inputs };
-                let exact = Matrix { numbers: &widened[..], layout, stride, inputs, outputs, scales, bias };
-                let coarse = Matrix { numbers: &bytes[..], layout, stride, inputs, outputs, scales, bias };
+                let exact = Matrix { numbers: &widened[..], layout, stride, inputs, outputs, finish };
+                let coarse = Matrix { numbers: &bytes[..], layout, stride, inputs, outputs, finish };
                 assert_close(&linear(&x, exact), &expected, 1e-3);
                 assert_close(&linear(&x, coarse), &expected, 1e-3);
             }

@@ -12,20 +12,19 @@ mod few;
 mod layer_norm;
 mod matrix;
 mod number;
+mod panels;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod rounding;
 mod rows;
-mod strided;
 #[cfg(all(test, target_arch = "x86_64", target_os = "linux"))]
 mod testing;
 mod tiles;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod vnni;
 
-pub use activation::activate;
 pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
-pub use matrix::{Layout, Matrix, linear, linear_of_rounded};
+pub use matrix::{Finish, Layout, Matrix, linear, linear_of_rounded};
 pub use number::{Number, ROW_BYTES, ROWS_TOGETHER};
 
 use crate::parallel::for_each_chunk;

@@ -119,7 +119,7 @@ pub fn read_ahead<N>(numbers: &[N]) {
 
 /// Fetches the line of the cache in which a number lies, or would lie.
 #[inline(always)]
-fn fetch<N>(number: *const N) {
+pub fn fetch<N>(number: *const N) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

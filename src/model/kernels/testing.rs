@@ -1,6 +1,6 @@
 //! Weights that lie as the special instructions want them, and their products by plain sums.
 
-use super::matrix::{Layout, Matrix};
+use super::matrix::{Finish, Layout, Matrix};
 use super::number::{Number, ROW_BYTES, ROWS_TOGETHER};
 use crate::vector::testing::numbers;
 
@@ -31,8 +31,7 @@ impl<N: Number> Laid<N> {
             stride: self.stride,
             inputs: self.inputs,
             outputs: self.scales.len(),
-            scales: Some(&self.scales),
-            bias: Some(&self.bias),
+            finish: Finish { scales: Some(&self.scales), bias: Some(&self.bias), activation: None },
         }
     }
 

@@ -6,7 +6,7 @@ use std::arch::x86_64::{
     _mm512_setzero_si512,
 };
 
-use super::matrix::Matrix;
+use super::matrix::{Matrix, finish};
 use super::number::ROW_BYTES;
 use super::rounding::cut_into_bytes;
 use super::rows::read_ahead;
@@ -15,7 +15,7 @@ use crate::parallel::for_each_chunk;
 /// Outputs that one thread works on at a time, at least.
 const OUTPUTS: usize = 64;
 
-/// y [outputs] = x [inputs] · W, scaled, plus the bias; nothing where the processor has no such instructions.
+/// y [outputs] = x [inputs] · W, finished; nothing where the processor has no such instructions.
 pub fn multiply(x: &[f32], weight: Matrix<i8>) -> Option<Vec<f32>> {
     (weight.is_laid_in_rows()
         && is_x86_feature_detected!("avx512vnni")
@@ -41,7 +41,7 @@ fn multiply_bytes(x: &[f32], weight: Matrix<i8>) -> Vec<f32> {
             let sums = unsafe { sums(row.as_chunks().0, parts) };
             *y = total(sums) * scale;
         }
-        weight.finish(first, y);
+        finish(weight.finish, first, y);
     });
     y
 }
