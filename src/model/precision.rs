@@ -1,6 +1,7 @@
 //! In which numbers do weights take part in products? Fewer bits are read faster and answer less exactly.
 
 use std::borrow::Cow;
+use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -8,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use half::bf16;
 
 use super::config::Activation;
-use super::kernels::{self, Finish, Layout, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
+use super::kernels::{self, Finish, Layout, Line, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
 use super::weights::Weight;
 use crate::error::Result;
 use crate::parallel::for_each_chunk;
@@ -67,8 +68,10 @@ enum Numbers {
 
 /// The weights of each output side by side, with room behind them ([`ROW_BYTES`], [`ROWS_TOGETHER`]).
 struct Rows<N> {
-    numbers: Vec<N>,
+    /// Whole lines of the cache, so that none of what is read at a time lies in two.
+    lines: Vec<Line>,
     stride: usize,
+    number: PhantomData<N>,
 }
 
 impl Factor {
@@ -110,12 +113,9 @@ impl Factor {
                 };
                 kernels::linear(x, self.matrix(numbers, *layout, stride, activation))
             }
-            Numbers::Bf16(Rows { numbers, stride }) => kernels::linear_of_rounded(
-                x,
-                self.matrix(numbers, Layout::OutputsByInputs, *stride, activation),
-            ),
-            Numbers::Int8(Rows { numbers, stride }) => {
-                let weight = self.matrix(numbers, Layout::OutputsByInputs, *stride, activation);
+            Numbers::Bf16(rows) => kernels::linear_of_rounded(x, self.matrix_of_rows(rows, activation)),
+            Numbers::Int8(rows) => {
+                let weight = self.matrix_of_rows(rows, activation);
                 // What the built-in model is published in is not rounded: it answers alike on every machine.
                 match self.precision {
                     Precision::F32 => kernels::linear(x, weight),
@@ -153,10 +153,18 @@ impl Factor {
     pub fn bytes(&self) -> usize {
         let numbers = match &self.numbers {
             Numbers::F32(numbers, _) => size_of_val::<[f32]>(numbers),
-            Numbers::Bf16(rows) => size_of_val::<[bf16]>(&rows.numbers),
-            Numbers::Int8(rows) => size_of_val::<[i8]>(&rows.numbers),
+            Numbers::Bf16(rows) => size_of_val::<[bf16]>(rows.numbers()),
+            Numbers::Int8(rows) => size_of_val::<[i8]>(rows.numbers()),
         };
         numbers + self.scales.as_deref().map_or(0, size_of_val::<[f32]>)
+    }
+
+    fn matrix_of_rows<'a, N: Number>(
+        &'a self,
+        rows: &'a Rows<N>,
+        activation: Option<Activation>,
+    ) -> Matrix<'a, N> {
+        self.matrix(rows.numbers(), Layout::OutputsByInputs, rows.stride, activation)
     }
 
     fn matrix<'a, N: Number>(
@@ -173,15 +181,19 @@ impl Factor {
 }
 
 impl<N: Number> Rows<N> {
+    fn numbers(&self) -> &[N] {
+        bytemuck::cast_slice(&self.lines)
+    }
+
     /// Without the room behind them: [outputs, inputs].
     fn widened(&self, inputs: usize, outputs: usize) -> Vec<f32> {
-        let rows = self.numbers.chunks_exact(self.stride).take(outputs);
+        let rows = self.numbers().chunks_exact(self.stride).take(outputs);
         rows.flat_map(|row| row[..inputs].iter().map(|number| number.widen())).collect()
     }
 }
 
 /// The numbers of each output by a function of those that a file has, and what that says 1 stands for in them.
-fn by_output<T: Copy + Default + Sync, N: Number + Default>(
+fn by_output<T: Copy + Default + Sync, N: Number>(
     numbers: &[T],
     layout: Layout,
     inputs: usize,
@@ -191,18 +203,20 @@ fn by_output<T: Copy + Default + Sync, N: Number + Default>(
     const TOGETHER: usize = 64;
     let outputs = numbers.len() / inputs;
     let stride = inputs.next_multiple_of(ROW_BYTES / size_of::<N>());
-    let mut rows = vec![N::default(); outputs.next_multiple_of(ROWS_TOGETHER) * stride];
+    let row_lines = stride * size_of::<N>() / size_of::<Line>();
+    let mut lines = vec![Line::ZERO; outputs.next_multiple_of(ROWS_TOGETHER) * row_lines];
     let scales: Vec<AtomicU32> = std::iter::repeat_with(AtomicU32::default).take(outputs).collect();
-    for_each_chunk(&mut rows, TOGETHER * stride, |piece, rows| {
+    for_each_chunk(&mut lines, TOGETHER * row_lines, |piece, lines| {
         let first = piece * TOGETHER;
         let fetched = fetch(numbers, layout, inputs, first..outputs.min(first + TOGETHER));
-        let rows = rows.chunks_exact_mut(stride).zip(fetched.chunks_exact(inputs));
+        let rows = bytemuck::cast_slice_mut::<Line, N>(lines).chunks_exact_mut(stride);
+        let rows = rows.zip(fetched.chunks_exact(inputs));
         for ((row, numbers), scale) in rows.zip(&scales[first..]) {
             scale.store(write(numbers, &mut row[..inputs]).to_bits(), Relaxed);
         }
     });
     let scales = scales.into_iter().map(|scale| f32::from_bits(scale.into_inner())).collect();
-    (Rows { numbers: rows, stride }, scales)
+    (Rows { lines, stride, number: PhantomData }, scales)
 }
 
 /// The numbers of some outputs, [outputs, inputs].

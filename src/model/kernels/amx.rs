@@ -5,44 +5,46 @@
 //! bits of the largest number in its row, as two bytes, which costs a hundredth of what rounding the weights does.
 
 mod registers;
-
-use std::ops::Range;
+mod transpose;
 
 use half::bf16;
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
 
 use super::activation::activate_with_simd;
-use super::matrix::{Matrix, Target};
+use super::matrix::{Finish, Matrix, Target};
 use super::number::{Number, ROWS_TOGETHER};
 use super::rounding::{cut_into_bytes, round_to_bf16};
+use super::rows::{LINE, Line};
 use crate::parallel::{for_each_part, map};
 use registers::{IS_AVAILABLE, SIDE, STEP, Sums, Tiles};
+use transpose::transpose;
 
-const TILE: usize = SIDE * STEP;
 /// Outputs, and rows of x, that two tiles hold.
 const PAIR: usize = ROWS_TOGETHER;
-/// Blocks of rows of x that stay in the second-level cache while the weights pass by.
-const BLOCKS: usize = 4;
 /// Outputs that one thread works on at a time.
 const OUTPUTS: usize = 4 * PAIR;
+/// Lines of x that stay in the second-level cache while the weights pass by: half of it.
+const LINES: usize = 1 << 14;
 
 /// A number that tiles can consist of.
 pub trait InTiles: Number {
-    /// How many parts a number of x is cut into; the products of each have sums of their own.
+    /// How many parts a number of x is cut into.
     const PARTS: usize;
+    /// The sums of each part's products.
+    type Products: AsMut<[Sums]>;
 
-    /// Cuts up a row of x, as bytes of each part in turn. Returns what the parts are to be multiplied by.
-    fn cut(x: &[f32], parts: &mut [Vec<u8>]) -> f32;
+    /// Cuts up a row of x, into bytes of one part after the other. Returns what the parts are to be multiplied by.
+    fn cut(x: &[f32], bytes: &mut [u8]) -> f32;
 
-    /// Adds to the sums of a part.
+    /// The products of two tiles of weights with two of each part of x, added up over so many steps.
     ///
     /// # Safety
-    /// Tiles are set up; there are [`PAIR`] rows of weights, `stride` bytes apart, and as many tiles of x as
-    /// `steps` say.
-    unsafe fn add(part: usize, weights: *const u8, stride: usize, x: &[u8], steps: usize, sums: &mut Sums);
+    /// Tiles are set up; there are [`PAIR`] rows of weights, `stride` bytes apart, and as many tiles of x as the steps of
+    /// all parts have.
+    unsafe fn products(weights: *const u8, stride: usize, x: &[Line], steps: usize) -> Self::Products;
 
-    /// What an output of a tile comes to for each row, out of the sums of all parts.
-    fn totals(parts: &[Sums], tile: usize, output: usize) -> [f32; SIDE];
+    /// What an output of a tile comes to for each row.
+    fn totals(products: &Self::Products, tile: usize, output: usize) -> [f32; SIDE];
 }
 
 /// y [rows, outputs] = x [rows, inputs] · W, finished; nothing where the processor has no tiles.
@@ -55,157 +57,172 @@ fn multiply_in_tiles<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { inputs, outputs, .. } = weight;
     let rows = x.len() / inputs;
     let blocks = map(&x.chunks(PAIR * inputs).collect::<Vec<_>>(), |x| Block::new(x, weight));
+    let together = LINES.div_ceil(blocks[0].lines.len());
     let mut y = Vec::with_capacity(rows * outputs);
     let target = Target(y.as_mut_ptr());
     let output_parts = outputs.div_ceil(OUTPUTS);
-    for_each_part(blocks.len().div_ceil(BLOCKS) * output_parts, |part| {
-        let (group, first) = (part / output_parts, part % output_parts * OUTPUTS);
+    for_each_part(blocks.len().div_ceil(together) * output_parts, |part| {
+        let (group, first) = (part / output_parts * together, part % output_parts * OUTPUTS);
         // SAFETY: `multiply` has asked whether there are tiles.
         let _tiles = unsafe { Tiles::new() };
-        let blocks = &blocks[group * BLOCKS..blocks.len().min((group + 1) * BLOCKS)];
-        let mut sums = vec![[[[0; SIDE]; SIDE]; 4]; blocks.len() * N::PARTS];
         for first in (first..outputs.min(first + OUTPUTS)).step_by(PAIR) {
-            add_up(blocks, weight, first, &mut sums);
-            for ((index, block), sums) in (group * BLOCKS..).zip(blocks).zip(sums.chunks_exact(N::PARTS)) {
-                let mut columns = [[0.0; PAIR]; PAIR]; // [output, row]
-                put_together(weight, first, sums, &block.scales, &mut columns);
-                let columns = &columns[..PAIR.min(outputs - first)];
-                for row in 0..PAIR.min(rows - index * PAIR) {
-                    let place = target.at((index * PAIR + row) * outputs + first);
-                    // SAFETY: there is room for this row's columns, and no other part writes to them.
-                    (0..columns.len())
-                        .for_each(|output| unsafe { place.add(output).write(columns[output][row]) });
-                }
+            for (index, block) in blocks.iter().enumerate().skip(group).take(together) {
+                let mut products = block.products(weight, first);
+                put_together(weight, first, &block.scales, &mut products);
+                let [products, ..] = products.as_mut() else { unreachable!("there is a part") };
+                let y = target.at(index * PAIR * outputs + first);
+                let (rows, columns) = (PAIR.min(rows - index * PAIR), PAIR.min(outputs - first));
+                // SAFETY: there is room for these rows and columns, and no other part writes to them. There are tiles.
+                unsafe { write(products, y, outputs, rows, columns) };
             }
         }
     });
-    // SAFETY: all columns of all rows have been written.
+    // SAFETY: all outputs of all rows have been written.
     unsafe { y.set_len(rows * outputs) };
     y
 }
 
 /// [`PAIR`] rows of x, cut up: [part, step, half, group of bytes that are multiplied together, row].
 struct Block {
-    bytes: Vec<u8>,
+    lines: Vec<Line>,
     scales: [f32; PAIR],
 }
 
 impl Block {
     fn new<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Block {
-        let row_bytes = weight.stride * size_of::<N>();
-        let mut bytes = vec![0; N::PARTS * row_bytes * PAIR];
-        let mut scales = [0.0; PAIR];
-        let mut parts = vec![vec![0; row_bytes]; N::PARTS];
-        for (row, x) in x.chunks_exact(weight.inputs).enumerate() {
-            scales[row] = N::cut(x, &mut parts);
-            let place = row / SIDE * TILE + row % SIDE * 4;
-            for (part, bytes) in parts.iter().zip(bytes.chunks_exact_mut(row_bytes * PAIR)) {
-                for (step, bytes) in part.chunks_exact(STEP).zip(bytes.chunks_exact_mut(2 * TILE)) {
-                    for (group, place) in step.as_chunks::<4>().0.iter().zip((place..).step_by(STEP)) {
-                        bytes[place..place + 4].copy_from_slice(group);
-                    }
-                }
+        let steps = N::PARTS * weight.stride * size_of::<N>() / STEP;
+        let mut block = Block { lines: vec![Line::ZERO; steps * PAIR], scales: [0.0; PAIR] };
+        let mut rows = vec![Line::ZERO; SIDE * steps]; // [row, part, step]
+        for (half, x) in x.chunks(SIDE * weight.inputs).enumerate() {
+            let scales = &mut block.scales[half * SIDE..];
+            for ((x, row), scale) in
+                x.chunks_exact(weight.inputs).zip(rows.chunks_exact_mut(steps)).zip(scales)
+            {
+                *scale = N::cut(x, bytemuck::cast_slice_mut(row));
+            }
+            let rows = bytemuck::cast_slice(&rows);
+            for (step, tiles) in block.lines.chunks_exact_mut(PAIR).enumerate() {
+                let tile = tiles[half * SIDE..][..SIDE].as_mut_ptr().cast();
+                // SAFETY: there is room for a tile, and whoever makes a block has asked whether there are tiles.
+                unsafe { transpose(&rows[step * LINE..], steps * LINE, tile, LINE) };
             }
         }
-        Block { bytes, scales }
+        block
     }
 
-    /// Adds the products with some outputs of W over some steps.
-    fn add<N: InTiles>(&self, weight: Matrix<N>, first: usize, steps: Range<usize>, sums: &mut [Sums]) {
+    /// The products with [`PAIR`] outputs of W.
+    fn products<N: InTiles>(&self, weight: Matrix<N>, first: usize) -> N::Products {
         let stride = weight.stride * size_of::<N>();
         let weights = &weight.numbers[first * weight.stride..][..PAIR * weight.stride];
-        let weights = weights.as_ptr().cast::<u8>().wrapping_add(steps.start * STEP);
-        for ((part, x), sums) in self.bytes.chunks_exact(stride * PAIR).enumerate().zip(sums) {
-            let x = &x[steps.start * 2 * TILE..steps.end * 2 * TILE];
-            // SAFETY: the slices are as long as asked for, and the caller holds configured tiles.
-            unsafe { N::add(part, weights, stride, x, steps.len(), sums) };
-        }
+        // SAFETY: the slices are as long as asked for, and the caller holds tiles.
+        unsafe { N::products(weights.as_ptr().cast(), stride, &self.lines, stride / STEP) }
     }
 }
 
-/// The sums of some blocks with some outputs of W, of each block's parts in turn. A few steps at a time, so that their
-/// weights stay in the first-level cache while all blocks pass by.
-fn add_up<N: InTiles>(blocks: &[Block], weight: Matrix<N>, first: usize, sums: &mut [Sums]) {
-    const TOGETHER: usize = 12;
-    let steps = weight.stride * size_of::<N>() / STEP;
-    sums.as_flattened_mut().as_flattened_mut().as_flattened_mut().fill(0);
-    for start in (0..steps).step_by(TOGETHER) {
-        for (block, sums) in blocks.iter().zip(sums.chunks_exact_mut(N::PARTS)) {
-            block.add(weight, first, start..steps.min(start + TOGETHER), sums);
-        }
-    }
-}
-
+/// Finishes products with some outputs, in place of the sums of the first part: [output half and row half, output, row].
 #[pulp::with_simd(put_together = pulp::Arch::new())]
 #[inline(always)]
 fn put_together_with_simd<S: Simd, N: InTiles>(
     simd: S,
     weight: Matrix<'_, N>,
     first: usize,
-    sums: &[Sums],
     scales: &[f32; PAIR],
-    products: &mut [[f32; PAIR]; PAIR],
+    products: &mut N::Products,
 ) {
-    for (output, products) in products.iter_mut().enumerate() {
+    let Finish { scales: own_scales, bias, activation } = weight.finish;
+    for output in 0..PAIR {
         let at = |values: Option<&[f32]>, missing| {
             values.map_or(missing, |v| v.get(first + output).copied().unwrap_or(missing))
         };
-        let (own_scale, bias) = (at(weight.finish.scales, 1.0), at(weight.finish.bias, 0.0));
+        let (own_scale, bias) = (at(own_scales, 1.0), at(bias, 0.0));
         for half in 0..2 {
-            let totals = N::totals(sums, output / SIDE * 2 + half, output % SIDE);
+            let (tile, output) = (output / SIDE * 2 + half, output % SIDE);
+            let totals = N::totals(products, tile, output);
+            let place = &mut products.as_mut()[0][tile][output];
             for row in 0..SIDE {
-                products[half * SIDE + row] = totals[row] * scales[half * SIDE + row] * own_scale + bias;
+                place[row] = totals[row] * scales[half * SIDE + row] * own_scale + bias;
+            }
+            if let Some(activation) = activation {
+                activate_with_simd(simd, activation, place);
             }
         }
-        if let Some(activation) = weight.finish.activation {
-            activate_with_simd(simd, activation, products);
-        }
     }
+}
+
+/// Writes so many rows and columns of what [`put_together`] gave.
+///
+/// # Safety
+/// There is room for them, `stride` numbers from row to row, and the processor has tiles.
+unsafe fn write(products: &Sums, y: *mut f32, stride: usize, rows: usize, columns: usize) {
+    if (rows, columns) != (PAIR, PAIR) {
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let number = products[column / SIDE * 2 + row / SIDE][column % SIDE][row % SIDE];
+            // SAFETY: as promised.
+            unsafe { y.add(row * stride + column).write(number) };
+        }
+        return;
+    }
+    for (tile, products) in products.iter().enumerate() {
+        let (column, row) = (tile / 2 * SIDE, tile % 2 * SIDE);
+        // SAFETY: as promised.
+        unsafe { transpose(products.as_flattened(), SIDE, y.add(row * stride + column), stride) };
+    }
+}
+
+/// A whole number, which is what the bits of a sum of bytes are.
+#[inline(always)]
+fn whole(bits: f32) -> f32 {
+    bits.to_bits().cast_signed() as f32
 }
 
 /// x itself, rounded.
 impl InTiles for bf16 {
     const PARTS: usize = 1;
+    type Products = [Sums; 1];
 
-    fn cut(x: &[f32], parts: &mut [Vec<u8>]) -> f32 {
-        round_to_bf16(x, parts[0].as_chunks_mut().0);
+    fn cut(x: &[f32], bytes: &mut [u8]) -> f32 {
+        round_to_bf16(x, bytes.as_chunks_mut().0);
         1.0
     }
 
-    unsafe fn add(_: usize, weights: *const u8, stride: usize, x: &[u8], steps: usize, sums: &mut Sums) {
+    unsafe fn products(weights: *const u8, stride: usize, x: &[Line], steps: usize) -> [Sums; 1] {
         // SAFETY: as the caller promises.
-        unsafe { registers::add_bf16(weights, stride, x.as_ptr(), steps, sums) }
+        unsafe { [registers::multiply_bf16(weights, stride, x.as_ptr().cast(), steps)] }
     }
 
     #[inline(always)]
-    fn totals(parts: &[Sums], tile: usize, output: usize) -> [f32; SIDE] {
-        parts[0][tile][output].map(f32::from_bits)
+    fn totals([sums]: &[Sums; 1], tile: usize, output: usize) -> [f32; SIDE] {
+        sums[tile][output]
     }
 }
 
 /// x = scale · (256 · high + low); the first has a sign, the other has none.
 impl InTiles for i8 {
     const PARTS: usize = 2;
+    type Products = [Sums; 2];
 
-    fn cut(x: &[f32], parts: &mut [Vec<u8>]) -> f32 {
-        let [high, low] = parts else { unreachable!("there are two parts") };
+    fn cut(x: &[f32], bytes: &mut [u8]) -> f32 {
+        let (high, low) = bytes.split_at_mut(bytes.len() / 2);
         cut_into_bytes(x, high, low)
     }
 
-    unsafe fn add(part: usize, weights: *const u8, stride: usize, x: &[u8], steps: usize, sums: &mut Sums) {
+    unsafe fn products(weights: *const u8, stride: usize, x: &[Line], steps: usize) -> [Sums; 2] {
+        let (high, low) = x.split_at(steps * PAIR);
         // SAFETY: as the caller promises.
-        match part {
-            0 => unsafe { registers::add_signed(weights, stride, x.as_ptr(), steps, sums) },
-            _ => unsafe { registers::add_unsigned(weights, stride, x.as_ptr(), steps, sums) },
+        unsafe {
+            [
+                registers::multiply_signed(weights, stride, high.as_ptr().cast(), steps),
+                registers::multiply_unsigned(weights, stride, low.as_ptr().cast(), steps),
+            ]
         }
     }
 
     #[inline(always)]
-    fn totals(parts: &[Sums], tile: usize, output: usize) -> [f32; SIDE] {
-        let (high, low) = (&parts[0][tile][output], &parts[1][tile][output]);
+    fn totals([high, low]: &[Sums; 2], tile: usize, output: usize) -> [f32; SIDE] {
+        let (high, low) = (&high[tile][output], &low[tile][output]);
         std::array::from_fn(
             #[inline(always)]
-            |row| high[row].cast_signed() as f32 * 256.0 + low[row].cast_signed() as f32,
+            |row| whole(high[row]) * 256.0 + whole(low[row]),
         )
     }
 }
@@ -213,7 +230,7 @@ impl InTiles for i8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kernels::matrix::{Finish, Layout};
+    use crate::model::kernels::matrix::Layout;
     use crate::model::kernels::testing::Laid;
     use crate::vector::testing::{assert_close, numbers};
 

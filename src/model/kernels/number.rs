@@ -11,7 +11,7 @@ pub const ROW_BYTES: usize = 64;
 pub const ROWS_TOGETHER: usize = 32;
 
 /// A number of a weight.
-pub trait Number: Copy + Send + Sync {
+pub trait Number: bytemuck::Pod + Send + Sync {
     fn widen(self) -> f32;
 
     /// y = x · W by special instructions, if the processor has some for such numbers and as many rows.

@@ -4,6 +4,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
+use std::mem::MaybeUninit;
 use std::sync::LazyLock;
 
 /// Rows of a tile, and columns of a tile of sums.
@@ -11,23 +12,25 @@ pub const SIDE: usize = 16;
 /// Bytes in a row of a tile: what each step takes of a weight's row.
 pub const STEP: usize = super::super::number::ROW_BYTES;
 
-/// The sums of one pair of tiles with another: four tiles of 32-bit numbers, [output half and row half, output, row].
-pub type Sums = [[[u32; SIDE]; SIDE]; 4];
+/// The sums of one pair of tiles with another: four tiles, [output half and row half, output, row], of `f32` or of the
+/// bits of whole numbers.
+pub type Sums = [[[f32; SIDE]; SIDE]; 4];
 
-/// sums += the products of two tiles of weights with two of x, as often as `steps` says.
+/// The products of two tiles of weights with two of x, added up over so many steps.
 ///
 /// # Safety
 /// Tiles are set up; there are two tiles of rows of weights, `stride` bytes apart, and two tiles of x for each step.
-macro_rules! add_products {
+macro_rules! multiply {
     ($name:ident, $product:literal) => {
-        pub unsafe fn $name(weights: *const u8, stride: usize, x: *const u8, steps: usize, sums: &mut Sums) {
-            // SAFETY: the caller promises that the tiles are configured and the memory is there.
+        pub unsafe fn $name(weights: *const u8, stride: usize, x: *const u8, steps: usize) -> Sums {
+            let mut sums = MaybeUninit::uninit();
+            // SAFETY: the caller promises that the tiles are set up and the memory is there; all sums are written.
             unsafe {
                 asm!(
-                    "tileloadd tmm0, [{sums} + {row} * 1]",
-                    "tileloadd tmm1, [{sums} + {row} * 1 + 1024]",
-                    "tileloadd tmm2, [{sums} + {row} * 1 + 2048]",
-                    "tileloadd tmm3, [{sums} + {row} * 1 + 3072]",
+                    "tilezero tmm0",
+                    "tilezero tmm1",
+                    "tilezero tmm2",
+                    "tilezero tmm3",
                     "2:",
                     "tileloadd tmm4, [{weights} + {stride} * 1]",
                     "tileloadd tmm6, [{x} + {row} * 1]",
@@ -57,14 +60,15 @@ macro_rules! add_products {
                     out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
                     options(nostack),
                 );
+                sums.assume_init()
             }
         }
     };
 }
 
-add_products!(add_bf16, "tdpbf16ps");
-add_products!(add_signed, "tdpbssd");
-add_products!(add_unsigned, "tdpbsud");
+multiply!(multiply_bf16, "tdpbf16ps");
+multiply!(multiply_signed, "tdpbssd");
+multiply!(multiply_unsigned, "tdpbsud");
 
 /// A thread's tiles, ready to be used until this is dropped.
 pub struct Tiles;
@@ -100,11 +104,11 @@ impl Drop for Tiles {
     }
 }
 
-/// Whether the processor has tiles of both kinds, and the system lets us use them.
+/// Whether the processor has tiles of both kinds (and AVX-512 along with them), and the system lets us use them.
 pub static IS_AVAILABLE: LazyLock<bool> = LazyLock::new(|| {
     let features = __cpuid_count(7, 0).edx;
     let has = |bit: u32| features & (1 << bit) != 0;
-    has(22) && has(24) && has(25) && is_permitted()
+    has(22) && has(24) && has(25) && is_x86_feature_detected!("avx512f") && is_permitted()
 });
 
 /// Linux saves tiles for those programs alone that ask for it (Documentation/arch/x86/xstate.rst).
