@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use candle_core::{DType, Device, Tensor};
 use half::bf16;
+use memmap2::MmapMut;
 
 use super::config::Activation;
-use super::kernels::{self, Finish, Layout, Line, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
+use super::kernels::{self, Finish, Layout, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
 use super::weights::Weight;
 use crate::error::Result;
 use crate::parallel::for_each_chunk;
@@ -68,8 +69,7 @@ enum Numbers {
 
 /// The weights of each output side by side, with room behind them ([`ROW_BYTES`], [`ROWS_TOGETHER`]).
 struct Rows<N> {
-    /// Whole lines of the cache, so that none of what is read at a time lies in two.
-    lines: Vec<Line>,
+    memory: MmapMut,
     stride: usize,
     number: PhantomData<N>,
 }
@@ -182,7 +182,7 @@ impl Factor {
 
 impl<N: Number> Rows<N> {
     fn numbers(&self) -> &[N] {
-        bytemuck::cast_slice(&self.lines)
+        bytemuck::cast_slice(&self.memory)
     }
 
     /// Without the room behind them: [outputs, inputs].
@@ -203,20 +203,28 @@ fn by_output<T: Copy + Default + Sync, N: Number>(
     const TOGETHER: usize = 64;
     let outputs = numbers.len() / inputs;
     let stride = inputs.next_multiple_of(ROW_BYTES / size_of::<N>());
-    let row_lines = stride * size_of::<N>() / size_of::<Line>();
-    let mut lines = vec![Line::ZERO; outputs.next_multiple_of(ROWS_TOGETHER) * row_lines];
+    let row_bytes = stride * size_of::<N>();
+    let mut memory = large_pages(outputs.next_multiple_of(ROWS_TOGETHER) * row_bytes);
     let scales: Vec<AtomicU32> = std::iter::repeat_with(AtomicU32::default).take(outputs).collect();
-    for_each_chunk(&mut lines, TOGETHER * row_lines, |piece, lines| {
+    for_each_chunk(&mut memory, TOGETHER * row_bytes, |piece, rows| {
         let first = piece * TOGETHER;
         let fetched = fetch(numbers, layout, inputs, first..outputs.min(first + TOGETHER));
-        let rows = bytemuck::cast_slice_mut::<Line, N>(lines).chunks_exact_mut(stride);
+        let rows = bytemuck::cast_slice_mut::<u8, N>(rows).chunks_exact_mut(stride);
         let rows = rows.zip(fetched.chunks_exact(inputs));
         for ((row, numbers), scale) in rows.zip(&scales[first..]) {
             scale.store(write(numbers, &mut row[..inputs]).to_bits(), Relaxed);
         }
     });
     let scales = scales.into_iter().map(|scale| f32::from_bits(scale.into_inner())).collect();
-    (Rows { lines, stride, number: PhantomData }, scales)
+    (Rows { memory, stride, number: PhantomData }, scales)
+}
+
+/// So many bytes of zeros, in large pages where the system has some: fewer to look up while all of them are read.
+fn large_pages(bytes: usize) -> MmapMut {
+    let memory = MmapMut::map_anon(bytes).expect("there is memory for the weights");
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage); // Without, it is only slower.
+    memory
 }
 
 /// The numbers of some outputs, [outputs, inputs].

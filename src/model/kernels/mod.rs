@@ -26,7 +26,6 @@ pub use attention::{Head, attend};
 pub use layer_norm::layer_norm;
 pub use matrix::{Finish, Layout, Matrix, linear, linear_of_rounded};
 pub use number::{Number, ROW_BYTES, ROWS_TOGETHER};
-pub use rows::Line;
 
 use crate::parallel::for_each_chunk;
 
