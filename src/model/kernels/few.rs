@@ -1,24 +1,30 @@
 //! y = x · W for a few rows of x, W lying as [inputs, outputs]: nearly at the speed at which one row alone reads it.
 //!
-//! Some columns of W are multiplied with all rows of x while the sums stay in the first-level cache and the next rows
-//! of W come from memory.
+//! A few weights at a time are multiplied with all rows of x while the next rows of W come from memory. The sums stay in
+//! the cache; each adds up its inputs one by one, in their order.
 
+use std::array;
 use std::ops::Range;
 
 use pulp::{Simd, bytemuck};
 
 use super::matrix::{Matrix, finish};
-use super::number::Number;
-use super::rows::{LINE, Line, add_four, factors, four};
+use super::number::{Number, load};
+use super::panels::has_many_registers;
+use super::rows::{LINE, Line, fetch};
 use crate::parallel::from_chunks;
 
 /// Columns that are worked on together, at most.
-const COLUMNS: usize = 512;
+const COLUMNS: usize = 1536;
 
 /// The work is cut into about so many parts, by columns and then by inputs: fixed numbers, so that sums are the same on
 /// every machine. Sums of inputs apart take room: not too many.
 const PARTS: usize = 16;
 const INPUT_PARTS: usize = 8;
+
+/// Inputs that are worked on together: two vectors of weights of each, two sums and a factor fit into the registers.
+const INPUTS: usize = 4;
+const MORE_INPUTS: usize = 8;
 
 /// y [vectors, outputs] = x [vectors, inputs] · W, finished.
 pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
@@ -26,18 +32,24 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let vectors = x.len() / inputs;
     let column_parts = outputs.div_ceil(COLUMNS);
     let width = outputs.div_ceil(column_parts).next_multiple_of(LINE);
-    let rows = inputs.div_ceil((PARTS / column_parts).clamp(1, INPUT_PARTS)).next_multiple_of(4);
+    let rows = inputs.div_ceil((PARTS / column_parts).clamp(1, INPUT_PARTS)).next_multiple_of(MORE_INPUTS);
     let input_parts = inputs.div_ceil(rows);
     // [part of the inputs, part of the columns, vector, width]
     let lines = vectors * width / LINE;
     let sums = from_chunks(Line::ZERO, input_parts * column_parts * lines, lines, |part, sums| {
         let (first, columns) = (part / column_parts * rows, part % column_parts * width);
         let inputs_here = first..inputs.min(first + rows);
-        // The vectors begin at this part's first input; where the last one ends, the slice does.
-        let x: Vec<f32> = x.chunks_exact(inputs).flat_map(|x| &x[inputs_here.clone()]).copied().collect();
         let numbers = &numbers[first * outputs..inputs_here.end * outputs];
         let columns = columns..outputs.min(columns + width);
-        add_products(&x, inputs_here.len(), numbers, outputs, columns, bytemuck::cast_slice_mut(sums));
+        let sums = bytemuck::cast_slice_mut(sums);
+        match has_many_registers() {
+            true => {
+                add_products(&factors::<MORE_INPUTS>(x, inputs, inputs_here), numbers, outputs, columns, sums)
+            }
+            false => {
+                add_products(&factors::<INPUTS>(x, inputs, inputs_here), numbers, outputs, columns, sums)
+            }
+        }
     });
     let sums: &[f32] = bytemuck::cast_slice(&sums);
     from_chunks(0.0, vectors * outputs, outputs, |vector, y| {
@@ -51,55 +63,79 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     })
 }
 
-/// sums [vectors, width] += x [vectors, inputs] · some columns of rows [inputs, outputs].
+/// Some inputs of all vectors, [group of inputs, vector, input]; zeros where a group has fewer.
+fn factors<const INPUTS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> Vec<[f32; INPUTS]> {
+    let groups = range.clone().step_by(INPUTS);
+    let group = |first: usize| {
+        let of = move |x: &[f32]| array::from_fn(|i| if first + i < range.end { x[first + i] } else { 0.0 });
+        x.chunks_exact(inputs).map(of)
+    };
+    groups.flat_map(group).collect()
+}
+
+/// sums [vectors, width] += factors · some columns of rows [inputs, outputs].
 #[pulp::with_simd(add_products = pulp::Arch::new())]
 #[inline(always)]
-fn add_products_with_simd<S: Simd, N: Number>(
+fn add_products_with_simd<S: Simd, N: Number, const INPUTS: usize>(
     simd: S,
-    x: &[f32],
-    inputs: usize,
+    factors: &[[f32; INPUTS]],
     rows: &[N],
     outputs: usize,
     columns: Range<usize>,
     sums: &mut [f32],
 ) {
-    // The factors of four vectors, four weights and four sums fit 32 registers; of two, 16 registers.
-    let has_many_registers = S::REGISTER_COUNT >= 32;
-    let vectors = x.len() / inputs;
-    let width = sums.len() / vectors;
-    for first in (0..inputs).step_by(4) {
-        let now = four(&rows[first * outputs..], outputs, columns.clone());
-        let next = rows.get((first + 4) * outputs..).filter(|next| !next.is_empty());
-        let next = next.map_or([&[][..]; 4], |next| four(next, outputs, columns.clone()));
-        let mut x = x.chunks_exact(inputs).map(
-            #[inline(always)]
-            |x| factors(x, first),
-        );
-        let mut sums = sums.chunks_exact_mut(width).map(
-            #[inline(always)]
-            |sums| &mut sums[..columns.len()],
-        );
-        while x.len() > 0 {
-            let done = vectors - x.len();
-            // While some of the vectors are worked on, as large a part of what comes next is fetched.
-            let ahead = |more| &next[4 * done / vectors..4 * (done + more) / vectors];
-            match x.len() {
-                4.. if has_many_registers => {
-                    add_four(simd, take::<4, _>(&mut x), now, take::<4, _>(&mut sums), ahead(4));
-                }
-                2.. => add_four(simd, take::<2, _>(&mut x), now, take::<2, _>(&mut sums), ahead(2)),
-                _ => add_four(simd, take::<1, _>(&mut x), now, take::<1, _>(&mut sums), ahead(1)),
-            }
+    let group = INPUTS * outputs;
+    let vectors = factors.len() / rows.len().div_ceil(group);
+    for (factors, rows) in factors.chunks_exact(vectors).zip(rows.chunks(group)) {
+        // Where there are fewer rows, the last one stands in: its factor is zero.
+        let last = rows.len() / outputs - 1;
+        let mut weights = [&rows[..0]; INPUTS];
+        for input in 0..INPUTS {
+            weights[input] = &rows[input.min(last) * outputs..][columns.clone()];
         }
+        add_group(simd, factors, weights, group, sums);
     }
 }
 
+/// sums [vectors, width] += factors · rows. The same columns `ahead` numbers later are fetched meanwhile.
 #[inline(always)]
-fn take<const COUNT: usize, T>(values: &mut impl Iterator<Item = T>) -> [T; COUNT] {
-    std::array::from_fn(
-        #[inline(always)]
-        |_| values.next().expect("so many were counted"),
-    )
+fn add_group<S: Simd, N: Number, const INPUTS: usize>(
+    simd: S,
+    factors: &[[f32; INPUTS]],
+    rows: [&[N]; INPUTS],
+    ahead: usize,
+    sums: &mut [f32],
+) {
+    let (columns, width, lanes) = (rows[0].len(), sums.len() / factors.len(), S::F32_LANES);
+    let mut at = 0;
+    while at + 2 * lanes <= columns {
+        let mut weights = [[simd.splat_f32s(0.0); 2]; INPUTS];
+        for input in 0..INPUTS {
+            for vector in 0..2 {
+                let at = at + vector * lanes;
+                fetch(rows[input].as_ptr().wrapping_add(at + ahead));
+                weights[input][vector] = load(simd, &rows[input][at..at + lanes]);
+            }
+        }
+        for (factors, sums) in factors.iter().zip(sums.chunks_exact_mut(width)) {
+            let (sums, _) = S::as_mut_simd_f32s(&mut sums[at..at + 2 * lanes]);
+            let (mut left, mut right) = (sums[0], sums[1]);
+            for input in 0..INPUTS {
+                let factor = simd.splat_f32s(factors[input]);
+                left = simd.mul_add_e_f32s(factor, weights[input][0], left);
+                right = simd.mul_add_e_f32s(factor, weights[input][1], right);
+            }
+            (sums[0], sums[1]) = (left, right);
+        }
+        at += 2 * lanes;
+    }
+    for (factors, sums) in factors.iter().zip(sums.chunks_exact_mut(width)) {
+        for column in at..columns {
+            for input in 0..INPUTS {
+                sums[column] = factors[input].mul_add(rows[input][column].widen(), sums[column]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -107,8 +143,12 @@ mod tests {
     use super::*;
     use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
 
+    fn has_vectors<S: Simd>(_: S) -> bool {
+        S::F32_LANES > 1
+    }
+
     #[test]
-    fn any_columns_agree_with_the_plain_sums_for_every_number_of_vectors() {
+    fn any_columns_are_the_same_sums_under_every_instruction_set() {
         for (vectors, inputs, outputs, columns) in [
             (2, 1, 1, 0..1),
             (2, 39, 83, 80..83),
@@ -125,11 +165,21 @@ mod tests {
                     *sum += (0..inputs).map(|i| x[i] * f32::from(rows[i * outputs + column])).sum::<f32>();
                 }
             }
+            let (four, eight) =
+                (factors::<INPUTS>(&x, inputs, 0..inputs), factors::<MORE_INPUTS>(&x, inputs, 0..inputs));
+            let mut bits = std::collections::HashSet::new();
             on_every_instruction_set!(|simd| {
-                let mut sums = vec![1.0; vectors * width];
-                add_products_with_simd(simd, &x, inputs, &rows, outputs, columns.clone(), &mut sums);
-                assert_close(&sums, &expected, 1e-4);
+                let (mut y, mut z) = (vec![1.0; vectors * width], vec![1.0; vectors * width]);
+                add_products_with_simd(simd, &four, &rows, outputs, columns.clone(), &mut y);
+                add_products_with_simd(simd, &eight, &rows, outputs, columns.clone(), &mut z);
+                assert_close(&y, &expected, 1e-4);
+                // Without vectors, a product is rounded before it is added.
+                if has_vectors(simd) {
+                    bits.insert(y.iter().chain(&z).map(|sum| sum.to_bits()).collect::<Vec<_>>());
+                    assert_eq!(y, z);
+                }
             });
+            assert!(bits.len() <= 1, "{vectors} x {inputs} x {outputs}");
         }
     }
 }

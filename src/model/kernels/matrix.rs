@@ -41,7 +41,7 @@ pub struct Finish<'a> {
 }
 
 /// Up to so many rows, reading each weight once as it lies in memory beats packing it.
-const FEW: usize = 16;
+const FEW: usize = 24;
 
 /// y [rows, outputs] = x [rows, inputs] · W, finished; by special instructions if the processor has some,
 /// so that the last bits depend on the machine.

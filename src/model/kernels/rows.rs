@@ -1,14 +1,12 @@
 //! The rows of a matrix against one vector or a few: what decoding spends its time in. Each weight is read once, in
 //! the order in which it lies in memory.
 
-use std::ops::Range;
-
 use pulp::{Simd, bytemuck};
 
 use super::number::{Number, load};
 use crate::vector::{SUMS, Sums, total};
 
-/// y [columns] += x [rows] · rows [rows, columns].
+/// y [columns] += x [rows] · rows [rows, columns], four rows at a time.
 #[pulp::with_simd(add_scaled_rows = pulp::Arch::new())]
 #[inline(always)]
 pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
@@ -18,72 +16,45 @@ pub fn add_scaled_rows_with_simd<S: Simd, N: Number>(
     columns: usize,
     y: &mut [f32],
 ) {
-    for (first, rows) in (0..).step_by(4).zip(rows.chunks(4 * columns)) {
-        add_four(simd, [factors(x, first)], four(rows, columns, 0..columns), [y], &[]);
+    for (x, rows) in x.chunks(4).zip(rows.chunks(4 * columns)) {
+        // Where there are fewer rows, the last one stands in: its factor is zero.
+        let mut factors = [0.0; 4];
+        factors[..x.len()].copy_from_slice(x);
+        let last = x.len() - 1;
+        let rows = [0, 1, 2, 3].map(
+            #[inline(always)]
+            |row: usize| &rows[row.min(last) * columns..][..columns],
+        );
+        add_four(simd, factors, rows, y);
     }
 }
 
-/// Some columns of four rows. Where there are fewer rows, the last one stands in: its factor is zero.
+/// y += Σ xᵢ · row i.
 #[inline(always)]
-pub fn four<N>(rows: &[N], columns: usize, range: Range<usize>) -> [&[N]; 4] {
-    let last = rows.len() / columns - 1;
-    [0, 1, 2, 3].map(
-        #[inline(always)]
-        |row: usize| &rows[row.min(last) * columns..][range.clone()],
-    )
-}
-
-/// The next four numbers of x; zeros where fewer are left.
-#[inline(always)]
-pub fn factors(x: &[f32], first: usize) -> [f32; 4] {
-    let mut four = [0.0; 4];
-    let count = 4.min(x.len() - first);
-    four[..count].copy_from_slice(&x[first..first + count]);
-    four
-}
-
-/// y += Σ xᵢ · row i for each of a few x and y. What lies ahead is fetched meanwhile.
-#[inline(always)]
-pub fn add_four<S: Simd, N: Number, const VECTORS: usize>(
-    simd: S,
-    x: [[f32; 4]; VECTORS],
-    rows: [&[N]; 4],
-    y: [&mut [f32]; VECTORS],
-    ahead: &[&[N]],
-) {
+fn add_four<S: Simd, N: Number>(simd: S, x: [f32; 4], rows: [&[N]; 4], y: &mut [f32]) {
     let lanes = S::F32_LANES;
-    let mut factors = [[simd.splat_f32s(0.0); 4]; VECTORS];
-    for vector in 0..VECTORS {
-        for row in 0..4 {
-            factors[vector][row] = simd.splat_f32s(x[vector][row]);
-        }
+    let mut factors = [simd.splat_f32s(0.0); 4];
+    for row in 0..4 {
+        factors[row] = simd.splat_f32s(x[row]);
     }
     let columns = rows[0].len();
     let mut at = 0;
     while at + lanes <= columns {
-        for row in ahead {
-            fetch(row.as_ptr().wrapping_add(at));
-        }
         let mut weights = [simd.splat_f32s(0.0); 4];
         for row in 0..4 {
             weights[row] = load(simd, &rows[row][at..at + lanes]);
         }
-        for vector in 0..VECTORS {
-            let (sum, _) = S::as_mut_simd_f32s(&mut y[vector][at..at + lanes]);
-            let left = simd.mul_add_e_f32s(factors[vector][0], weights[0], sum[0]);
-            let right = simd.mul_f32s(factors[vector][1], weights[1]);
-            let left = simd.mul_add_e_f32s(factors[vector][2], weights[2], left);
-            let right = simd.mul_add_e_f32s(factors[vector][3], weights[3], right);
-            sum[0] = simd.add_f32s(left, right);
-        }
+        let (sum, _) = S::as_mut_simd_f32s(&mut y[at..at + lanes]);
+        let left = simd.mul_add_e_f32s(factors[0], weights[0], sum[0]);
+        let right = simd.mul_f32s(factors[1], weights[1]);
+        let left = simd.mul_add_e_f32s(factors[2], weights[2], left);
+        let right = simd.mul_add_e_f32s(factors[3], weights[3], right);
+        sum[0] = simd.add_f32s(left, right);
         at += lanes;
     }
-    for vector in 0..VECTORS {
-        for column in at..columns {
-            y[vector][column] += (x[vector][0] * rows[0][column].widen()
-                + x[vector][1] * rows[1][column].widen())
-                + (x[vector][2] * rows[2][column].widen() + x[vector][3] * rows[3][column].widen());
-        }
+    for column in at..columns {
+        y[column] += (x[0] * rows[0][column].widen() + x[1] * rows[1][column].widen())
+            + (x[2] * rows[2][column].widen() + x[3] * rows[3][column].widen());
     }
 }
 
