@@ -3,7 +3,6 @@
 //! A few weights at a time are multiplied with all rows of x while the next rows of W come from memory. The sums stay in
 //! the cache; each adds up its inputs one by one, in their order.
 
-use std::array;
 use std::ops::Range;
 
 use pulp::{Simd, bytemuck};
@@ -19,8 +18,8 @@ const COLUMNS: usize = 1536;
 
 /// The work is cut into about so many parts, by columns and then by inputs: fixed numbers, so that sums are the same on
 /// every machine. Sums of inputs apart take room: not too many.
-const PARTS: usize = 16;
-const INPUT_PARTS: usize = 8;
+const PARTS: usize = 12;
+const INPUT_PARTS: usize = 6;
 
 /// Inputs that are worked on together: two vectors of weights of each, two sums and a factor fit into the registers.
 const INPUTS: usize = 4;
@@ -65,12 +64,15 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 
 /// Some inputs of all vectors, [group of inputs, vector, input]; zeros where a group has fewer.
 fn factors<const INPUTS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> Vec<[f32; INPUTS]> {
-    let groups = range.clone().step_by(INPUTS);
-    let group = |first: usize| {
-        let of = move |x: &[f32]| array::from_fn(|i| if first + i < range.end { x[first + i] } else { 0.0 });
-        x.chunks_exact(inputs).map(of)
-    };
-    groups.flat_map(group).collect()
+    let vectors = x.len() / inputs;
+    let mut factors = vec![[0.0; INPUTS]; range.len().div_ceil(INPUTS) * vectors];
+    for (vector, x) in x.chunks_exact(inputs).enumerate() {
+        let groups = factors.iter_mut().skip(vector).step_by(vectors);
+        for (group, x) in groups.zip(x[range.clone()].chunks(INPUTS)) {
+            group[..x.len()].copy_from_slice(x);
+        }
+    }
+    factors
 }
 
 /// sums [vectors, width] += factors · some columns of rows [inputs, outputs].
