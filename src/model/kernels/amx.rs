@@ -14,7 +14,7 @@ use super::activation::activate_with_simd;
 use super::matrix::{Finish, Matrix, Target};
 use super::number::{Number, ROWS_TOGETHER};
 use super::rounding::{cut_into_bytes, round_to_bf16};
-use super::rows::{LINE, Line};
+use super::rows::{LINE, Line, fetch};
 use crate::parallel::{for_each_part, map};
 use registers::{IS_AVAILABLE, SIDE, STEP, Sums, Tiles};
 use transpose::transpose;
@@ -66,6 +66,9 @@ fn multiply_in_tiles<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
         // SAFETY: `multiply` has asked whether there are tiles.
         let _tiles = unsafe { Tiles::new() };
         for first in (first..outputs.min(first + OUTPUTS)).step_by(PAIR) {
+            // In the order in which they lie: the processor reads ahead, which it does not for tiles of rows far apart.
+            let weights = &weight.numbers[first * weight.stride..][..PAIR * weight.stride];
+            weights.chunks(STEP / size_of::<N>()).for_each(|line| fetch(line.as_ptr()));
             for (index, block) in blocks.iter().enumerate().skip(group).take(together) {
                 let mut products = block.products(weight, first);
                 put_together(weight, first, &block.scales, &mut products);
@@ -154,14 +157,25 @@ fn put_together_with_simd<S: Simd, N: InTiles>(
 /// # Safety
 /// There is room for them, `stride` numbers from row to row, and the processor has tiles.
 unsafe fn write(products: &Sums, y: *mut f32, stride: usize, rows: usize, columns: usize) {
-    if (rows, columns) != (PAIR, PAIR) {
-        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-            let number = products[column / SIDE * 2 + row / SIDE][column % SIDE][row % SIDE];
-            // SAFETY: as promised.
-            unsafe { y.add(row * stride + column).write(number) };
-        }
-        return;
+    if (rows, columns) == (PAIR, PAIR) {
+        // SAFETY: as promised.
+        return unsafe { turn(products, y, stride) };
     }
+    let mut all = [0.0; PAIR * PAIR];
+    // SAFETY: there is room for all, and of those some are written as promised.
+    unsafe {
+        turn(products, all.as_mut_ptr(), PAIR);
+        for (row, all) in all.chunks_exact(PAIR).take(rows).enumerate() {
+            y.add(row * stride).copy_from_nonoverlapping(all.as_ptr(), columns);
+        }
+    }
+}
+
+/// Writes all rows and columns.
+///
+/// # Safety
+/// As for [`write`].
+unsafe fn turn(products: &Sums, y: *mut f32, stride: usize) {
     for (tile, products) in products.iter().enumerate() {
         let (column, row) = (tile / 2 * SIDE, tile % 2 * SIDE);
         // SAFETY: as promised.
