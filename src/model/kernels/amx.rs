@@ -11,8 +11,9 @@ use half::bf16;
 use pulp::{Simd, bytemuck};
 
 use super::activation::activate_with_simd;
-use super::matrix::{Finish, Matrix, Target};
+use super::matrix::{Finish, Matrix};
 use super::number::{Number, ROWS_TOGETHER};
+use super::panels::Part;
 use super::rounding::{cut_into_bytes, round_to_bf16};
 use super::rows::{LINE, Line, fetch};
 use crate::parallel::{for_each_part, map};
@@ -59,7 +60,8 @@ fn multiply_in_tiles<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let blocks = map(&x.chunks(PAIR * inputs).collect::<Vec<_>>(), |x| Block::new(x, weight));
     let together = LINES.div_ceil(blocks[0].lines.len());
     let mut y = Vec::with_capacity(rows * outputs);
-    let target = Target(y.as_mut_ptr());
+    // SAFETY: there is room for all of it, and the threads get outputs or rows of their own.
+    let whole = unsafe { Part::new(y.as_mut_ptr(), outputs, rows, outputs) };
     let output_parts = outputs.div_ceil(OUTPUTS);
     for_each_part(blocks.len().div_ceil(together) * output_parts, |part| {
         let (group, first) = (part / output_parts * together, part % output_parts * OUTPUTS);
@@ -73,10 +75,8 @@ fn multiply_in_tiles<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
                 let mut products = block.products(weight, first);
                 put_together(weight, first, &block.scales, &mut products);
                 let [products, ..] = products.as_mut() else { unreachable!("there is a part") };
-                let y = target.at(index * PAIR * outputs + first);
-                let (rows, columns) = (PAIR.min(rows - index * PAIR), PAIR.min(outputs - first));
-                // SAFETY: there is room for these rows and columns, and no other part writes to them. There are tiles.
-                unsafe { write(products, y, outputs, rows, columns) };
+                // SAFETY: there are tiles.
+                unsafe { write(products, whole.rows(index * PAIR, PAIR).columns(first, PAIR)) };
             }
         }
     });
@@ -152,34 +152,26 @@ fn put_together_with_simd<S: Simd, N: InTiles>(
     }
 }
 
-/// Writes so many rows and columns of what [`put_together`] gave.
+/// Writes as much of what [`put_together`] gave as y has rows and columns.
 ///
 /// # Safety
-/// There is room for them, `stride` numbers from row to row, and the processor has tiles.
-unsafe fn write(products: &Sums, y: *mut f32, stride: usize, rows: usize, columns: usize) {
-    if (rows, columns) == (PAIR, PAIR) {
-        // SAFETY: as promised.
-        return unsafe { turn(products, y, stride) };
+/// The processor has tiles.
+unsafe fn write(products: &Sums, y: Part) {
+    let turn = |start: *mut f32, stride: usize| {
+        for (tile, products) in products.iter().enumerate() {
+            let place = start.wrapping_add(tile % 2 * SIDE * stride + tile / 2 * SIDE);
+            // SAFETY: there is room for all rows and columns, and the caller promises AVX-512 along with tiles.
+            unsafe { transpose(products.as_flattened(), SIDE, place, stride) };
+        }
+    };
+    if (y.rows, y.columns) == (PAIR, PAIR) {
+        return turn(y.start, y.stride);
     }
     let mut all = [0.0; PAIR * PAIR];
-    // SAFETY: there is room for all, and of those some are written as promised.
-    unsafe {
-        turn(products, all.as_mut_ptr(), PAIR);
-        for (row, all) in all.chunks_exact(PAIR).take(rows).enumerate() {
-            y.add(row * stride).copy_from_nonoverlapping(all.as_ptr(), columns);
-        }
-    }
-}
-
-/// Writes all rows and columns.
-///
-/// # Safety
-/// As for [`write`].
-unsafe fn turn(products: &Sums, y: *mut f32, stride: usize) {
-    for (tile, products) in products.iter().enumerate() {
-        let (column, row) = (tile / 2 * SIDE, tile % 2 * SIDE);
-        // SAFETY: as promised.
-        unsafe { transpose(products.as_flattened(), SIDE, y.add(row * stride + column), stride) };
+    turn(all.as_mut_ptr(), PAIR);
+    for (row, all) in all.chunks_exact(PAIR).take(y.rows).enumerate() {
+        // SAFETY: the part has this row, with so many columns.
+        unsafe { y.start.add(row * y.stride).copy_from_nonoverlapping(all.as_ptr(), y.columns) };
     }
 }
 

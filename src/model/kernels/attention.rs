@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::matrix::{Finish, Layout, Matrix, Target};
+use super::matrix::{Finish, Layout, Matrix};
 use super::panels::{
     INPUTS, MORE_ROWS, Packed, Panel, Part, ROWS, add_product, has_many_registers, pack_rows,
 };
@@ -65,7 +65,8 @@ fn attend_by_tiles<const ROWS: usize>(qkv: &[f32], heads: &[Head], size: usize, 
     let new = qkv.len() / (3 * width);
     let packed = map(heads, |head| PackedHead::new(*head, size));
     let mut mixed = Vec::with_capacity(new * width);
-    let target = Target(mixed.as_mut_ptr());
+    // SAFETY: there is room for all of it, and the threads get positions or heads of their own.
+    let whole = unsafe { Part::new(mixed.as_mut_ptr(), width, new, width) };
     let blocks = new.div_ceil(BLOCK);
     for_each_part(heads.len() * blocks, |part| {
         let (index, first) = (part / blocks, part % blocks * BLOCK);
@@ -73,8 +74,7 @@ fn attend_by_tiles<const ROWS: usize>(qkv: &[f32], heads: &[Head], size: usize, 
         let seen = heads[index].keys.len() / size - new + first;
         let queries = &qkv[first * 3 * width..][..rows * 3 * width];
         let queries = queries.chunks_exact(3 * width).map(|row| &row[index * size..][..size]);
-        // SAFETY: there is room for all positions and heads, and no two parts have one in common.
-        let mixed = unsafe { Part::new(target.at(first * width + index * size), width, rows, size) };
+        let mixed = whole.rows(first, rows).columns(index * size, size);
         attend_block::<ROWS>(queries, &packed[index], seen, scale, mixed);
     });
     // SAFETY: the parts are all of it, and each was computed.
@@ -149,11 +149,11 @@ fn causal_softmax_parts_with_simd<S: Simd, const ROWS: usize>(
     for row in 0..ROWS {
         let past = |block: usize| (seen + row + 1).saturating_sub(block * INPUTS).min(INPUTS);
         let mut highest = f32::NEG_INFINITY;
-        for block in 0..scores.len() {
-            highest = highest.max(highest_with_simd(simd, &scores[block][row][..past(block)]));
+        for (block, scores) in scores.iter().enumerate() {
+            highest = highest.max(highest_with_simd(simd, &scores[row][..past(block)]));
         }
-        for block in 0..scores.len() {
-            let (past, future) = scores[block][row].split_at_mut(past(block));
+        for (block, scores) in scores.iter_mut().enumerate() {
+            let (past, future) = scores[row].split_at_mut(past(block));
             totals[row] += softmax_parts(simd, past, scale, highest);
             future.fill(0.0);
         }

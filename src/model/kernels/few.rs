@@ -113,11 +113,10 @@ fn add_group<S: Simd, N: Number, const INPUTS: usize>(
     while at + 2 * lanes <= columns {
         let mut weights = [[simd.splat_f32s(0.0); 2]; INPUTS];
         for input in 0..INPUTS {
-            for vector in 0..2 {
-                let at = at + vector * lanes;
-                fetch(rows[input].as_ptr().wrapping_add(at + ahead));
-                weights[input][vector] = load(simd, &rows[input][at..at + lanes]);
-            }
+            let now = &rows[input][at..at + 2 * lanes];
+            fetch(now.as_ptr().wrapping_add(ahead));
+            fetch(now.as_ptr().wrapping_add(ahead + lanes));
+            weights[input] = [load(simd, &now[..lanes]), load(simd, &now[lanes..])];
         }
         for (factors, sums) in factors.iter().zip(sums.chunks_exact_mut(width)) {
             let (sums, _) = S::as_mut_simd_f32s(&mut sums[at..at + 2 * lanes]);

@@ -123,18 +123,6 @@ fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns)).copied().collect()
 }
 
-/// Where y begins, for threads that each write to places of their own.
-pub struct Target(pub *mut f32);
-
-// SAFETY: it is only written through, and each thread writes to places of its own.
-unsafe impl Sync for Target {}
-
-impl Target {
-    pub fn at(&self, index: usize) -> *mut f32 {
-        self.0.wrapping_add(index)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

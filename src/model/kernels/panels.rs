@@ -133,25 +133,29 @@ fn pack_block<S: Simd, N: Number>(
     }
 }
 
-/// Rows and columns of y that only one thread writes to and looks at.
+/// Some rows and columns of y, for threads that each write to places of their own.
 #[derive(Clone, Copy)]
 pub struct Part {
-    start: *mut f32,
+    pub start: *mut f32,
     /// From row to row.
-    stride: usize,
-    rows: usize,
-    columns: usize,
+    pub stride: usize,
+    pub rows: usize,
+    pub columns: usize,
 }
+
+// SAFETY: whoever made it has promised that no two threads use the same places.
+unsafe impl Sync for Part {}
 
 impl Part {
     /// # Safety
-    /// All of it is inside of what `start` points into, and nothing else writes to it or looks at it as long as there is
-    /// this or a part of it.
+    /// All of it is inside of what `start` points into. As long as there is this or a part of it, nothing else refers to
+    /// it, and no two threads use the same places.
     pub unsafe fn new(start: *mut f32, stride: usize, rows: usize, columns: usize) -> Part {
         Part { start, stride, rows, columns }
     }
 
     /// So many rows from one on, as far as there are some.
+    #[inline(always)]
     pub fn rows(self, first: usize, count: usize) -> Part {
         let start = self.start.wrapping_add(first * self.stride);
         Part { start, rows: count.min(self.rows - first), ..self }
@@ -159,7 +163,7 @@ impl Part {
 
     /// So many columns from one on, as far as there are some.
     #[inline(always)]
-    fn columns(self, first: usize, count: usize) -> Part {
+    pub fn columns(self, first: usize, count: usize) -> Part {
         Part { start: self.start.wrapping_add(first), columns: count.min(self.columns - first), ..self }
     }
 
@@ -196,10 +200,10 @@ pub fn add_product_with_simd<S: Simd, const ROWS: usize>(
             fetch(line.as_ptr());
         }
         let y = y.columns(panel * width, width);
-        for block in 0..inputs.div_ceil(INPUTS) {
+        for (block, x) in x[..inputs.div_ceil(INPUTS)].iter().enumerate() {
             let inputs = INPUTS.min(inputs - block * INPUTS);
             let panel = &weight.panel(block, panel)[..inputs * width];
-            add_tile(simd, &x[block], panel, y, are_first && block == 0);
+            add_tile(simd, x, panel, y, are_first && block == 0);
         }
     }
 }
@@ -225,18 +229,18 @@ fn add_tile<S: Simd, const ROWS: usize>(simd: S, x: &Panel<ROWS>, panel: &[f32],
         // SAFETY: the part is as large as it was promised to be, and was written unless these are the first products.
         unsafe {
             if y.columns == VECTORS * S::F32_LANES {
-                for vector in 0..VECTORS {
+                for (vector, sum) in sums.into_iter().enumerate() {
                     let place = row.cast::<S::f32s>().add(vector);
                     place.write_unaligned(match are_first {
-                        true => sums[vector],
-                        false => simd.add_f32s(place.read_unaligned(), sums[vector]),
+                        true => sum,
+                        false => simd.add_f32s(place.read_unaligned(), sum),
                     });
                 }
             } else {
                 let sums = bytemuck::cast_slice::<S::f32s, f32>(&sums);
-                for column in 0..y.columns {
+                for (column, sum) in sums.iter().take(y.columns).enumerate() {
                     let place = row.add(column);
-                    place.write(if are_first { sums[column] } else { place.read() + sums[column] });
+                    place.write(if are_first { *sum } else { place.read() + sum });
                 }
             }
         }

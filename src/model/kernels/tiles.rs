@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 use std::slice;
 
-use super::matrix::{Matrix, Target, finish};
+use super::matrix::{Matrix, finish};
 use super::number::Number;
 use super::panels::{
     INPUTS, MORE_ROWS, Packed, Panel, Part, ROWS, add_product, has_many_registers, pack_rows,
@@ -31,7 +31,8 @@ fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>)
         pack_rows(x[panel * ROWS * inputs..].chunks_exact(inputs), packed);
     });
     let mut y = Vec::with_capacity(rows * outputs);
-    let target = Target(y.as_mut_ptr());
+    // SAFETY: there is room for all of it, and the threads get parts of their own.
+    let whole = unsafe { Part::new(y.as_mut_ptr(), outputs, rows, outputs) };
     // Each part packs its block of W anew: rows are shared out only where there are too few blocks for all threads.
     let column_parts = outputs.div_ceil(OUTPUTS);
     let row_parts = (4 * threads()).div_ceil(column_parts);
@@ -41,9 +42,7 @@ fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>)
         let columns = piece(part / row_parts, OUTPUTS, outputs);
         let rows = piece(part % row_parts, row_part, rows);
         let panels = &panels[rows.start / ROWS * blocks..rows.end.div_ceil(ROWS) * blocks];
-        let start = target.at(rows.start * outputs + columns.start);
-        // SAFETY: there is room for all rows and columns, and the parts have none in common.
-        let y = unsafe { Part::new(start, outputs, rows.len(), columns.len()) };
+        let y = whole.rows(rows.start, rows.len()).columns(columns.start, columns.len());
         PACKED.with_borrow_mut(|packed| multiply_part(panels, weight, columns, packed, y));
     });
     // SAFETY: the parts are all of y, and each was computed.

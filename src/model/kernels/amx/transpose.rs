@@ -47,9 +47,9 @@ pub unsafe fn transpose(from: &[f32], from_stride: usize, to: *mut f32, to_strid
         columns[8 + i] = _mm512_shuffle_f32x4::<ODD>(even, even_too);
         columns[12 + i] = _mm512_shuffle_f32x4::<ODD>(odd, odd_too);
     }
-    for column in 0..SIDE {
+    for (index, column) in columns.into_iter().enumerate() {
         // SAFETY: the caller promises that there is room.
-        unsafe { _mm512_storeu_ps(to.add(column * to_stride), columns[column]) };
+        unsafe { _mm512_storeu_ps(to.add(index * to_stride), column) };
     }
 }
 
