@@ -72,7 +72,7 @@ fn multiply_in_tiles<N: InTiles>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
             let weights = &weight.numbers[first * weight.stride..][..PAIR * weight.stride];
             weights.chunks(STEP / size_of::<N>()).for_each(|line| fetch(line.as_ptr()));
             for (index, block) in blocks.iter().enumerate().skip(group).take(together) {
-                let mut products = block.products(weight, first);
+                let mut products = block.products(weights);
                 put_together(weight, first, &block.scales, &mut products);
                 let [products, ..] = products.as_mut() else { unreachable!("there is a part") };
                 // SAFETY: there are tiles.
@@ -113,10 +113,9 @@ impl Block {
         block
     }
 
-    /// The products with [`PAIR`] outputs of W.
-    fn products<N: InTiles>(&self, weight: Matrix<N>, first: usize) -> N::Products {
-        let stride = weight.stride * size_of::<N>();
-        let weights = &weight.numbers[first * weight.stride..][..PAIR * weight.stride];
+    /// The products with the weights of [`PAIR`] outputs.
+    fn products<N: InTiles>(&self, weights: &[N]) -> N::Products {
+        let stride = size_of_val(weights) / PAIR;
         // SAFETY: the slices are as long as asked for, and the caller holds tiles.
         unsafe { N::products(weights.as_ptr().cast(), stride, &self.lines, stride / STEP) }
     }

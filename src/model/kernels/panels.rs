@@ -71,6 +71,7 @@ impl Packed {
     }
 }
 
+/// Takes over a part of W, in panels as wide as a tile is under this instruction set.
 #[pulp::with_simd(pack = pulp::Arch::new())]
 #[inline(always)]
 fn pack_with_simd<S: Simd, N: Number>(
