@@ -1,7 +1,7 @@
 //! y = x · W for a few rows of x, W lying as [inputs, outputs]: nearly at the speed at which one row alone reads it.
 //!
-//! A few weights at a time are multiplied with all rows of x while the next rows of W come from memory. The sums stay in
-//! the cache; each adds up its inputs one by one, in their order.
+//! A few rows of W are multiplied with all rows of x, column by column, while the next ones come from memory. Sums stay
+//! in the cache, and those of a tile in registers; each adds up its inputs one by one, in their order.
 
 use std::ops::Range;
 
@@ -9,132 +9,156 @@ use pulp::{Simd, bytemuck};
 
 use super::matrix::{Matrix, finish};
 use super::number::{Number, load};
-use super::panels::has_many_registers;
-use super::rows::{LINE, Line, fetch};
+use super::panels::{MORE_ROWS, ROWS, has_many_registers};
+use super::rows::{LINE, Line, fetch_ahead};
 use crate::parallel::from_chunks;
 
-/// Columns that are worked on together, at most.
-const COLUMNS: usize = 1536;
+/// Columns that are worked on together, at most: long pieces of rows, and sums that stay in the second-level cache.
+const COLUMNS: usize = 768;
 
 /// The work is cut into about so many parts, by columns and then by inputs: fixed numbers, so that sums are the same on
-/// every machine. Sums of inputs apart take room: not too many.
+/// every machine. Sums of inputs apart take room and must be added up: not too many.
 const PARTS: usize = 12;
-const INPUT_PARTS: usize = 6;
+const INPUT_PARTS: usize = 4;
 
-/// Inputs that are worked on together: two vectors of weights of each, two sums and a factor fit into the registers.
-const INPUTS: usize = 4;
-const MORE_INPUTS: usize = 8;
+/// Inputs that are worked on together.
+const INPUTS: usize = 16;
 
-/// y [vectors, outputs] = x [vectors, inputs] · W, finished.
+/// Columns whose sums lie together.
+const WIDTH: usize = 2 * LINE;
+
+/// Vectors in each row of a tile.
+const VECTORS: usize = 2;
+
+/// What a tile's rows of x have at some inputs: [row, input].
+type Factors<const ROWS: usize> = [[f32; INPUTS]; ROWS];
+
+/// y [rows, outputs] = x [rows, inputs] · W, finished.
 pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
+    let rows = x.len() / weight.inputs;
+    let tiles = rows.div_ceil(if has_many_registers() { MORE_ROWS } else { ROWS });
+    match rows.div_ceil(tiles) {
+        0..=4 => multiply_by_tiles::<4, N>(x, weight),
+        5..=ROWS => multiply_by_tiles::<ROWS, N>(x, weight),
+        7..=8 => multiply_by_tiles::<8, N>(x, weight),
+        _ => multiply_by_tiles::<MORE_ROWS, N>(x, weight),
+    }
+}
+
+fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { numbers, inputs, outputs, .. } = weight;
-    let vectors = x.len() / inputs;
-    let column_parts = outputs.div_ceil(COLUMNS);
-    let width = outputs.div_ceil(column_parts).next_multiple_of(LINE);
-    let rows = inputs.div_ceil((PARTS / column_parts).clamp(1, INPUT_PARTS)).next_multiple_of(MORE_INPUTS);
-    let input_parts = inputs.div_ceil(rows);
-    // [part of the inputs, part of the columns, vector, width]
-    let lines = vectors * width / LINE;
-    let sums = from_chunks(Line::ZERO, input_parts * column_parts * lines, lines, |part, sums| {
-        let (first, columns) = (part / column_parts * rows, part % column_parts * width);
-        let inputs_here = first..inputs.min(first + rows);
-        let numbers = &numbers[first * outputs..inputs_here.end * outputs];
-        let columns = columns..outputs.min(columns + width);
-        let sums = bytemuck::cast_slice_mut(sums);
-        match has_many_registers() {
-            true => {
-                add_products(&factors::<MORE_INPUTS>(x, inputs, inputs_here), numbers, outputs, columns, sums)
-            }
-            false => {
-                add_products(&factors::<INPUTS>(x, inputs, inputs_here), numbers, outputs, columns, sums)
-            }
-        }
-    });
+    let rows = x.len() / inputs;
+    let width = COLUMNS.min(outputs.next_multiple_of(WIDTH));
+    let column_parts = outputs.div_ceil(width);
+    let depth = inputs.div_ceil((PARTS / column_parts).clamp(1, INPUT_PARTS)).next_multiple_of(INPUTS);
+    let input_parts = inputs.div_ceil(depth);
+    // [part of the inputs, part of the columns, block of columns, row, WIDTH]
+    let size = rows.next_multiple_of(ROWS) * width;
+    let sums =
+        from_chunks(Line::ZERO, input_parts * column_parts * size / LINE, size / LINE, |part, sums| {
+            let (input, column) = (part / column_parts * depth, part % column_parts * width);
+            let inputs_here = input..inputs.min(input + depth);
+            let numbers = &numbers[input * outputs..inputs_here.end * outputs];
+            let columns = column..outputs.min(column + width);
+            let x = factors::<ROWS>(x, inputs, inputs_here);
+            add_products(&x, numbers, outputs, columns, bytemuck::cast_slice_mut(sums));
+        });
     let sums: &[f32] = bytemuck::cast_slice(&sums);
-    from_chunks(0.0, vectors * outputs, outputs, |vector, y| {
-        for (columns, y) in y.chunks_mut(width).enumerate() {
-            for part in sums.chunks_exact(column_parts * vectors * width) {
-                let sums = &part[(columns * vectors + vector) * width..];
-                y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
-            }
-        }
+    from_chunks(0.0, rows * outputs, outputs, |row, y| {
+        add_parts(&sums[row * WIDTH..], column_parts * size, rows.next_multiple_of(ROWS) * WIDTH, y);
         finish(weight.finish, 0, y);
     })
 }
 
-/// Some inputs of all vectors, [group of inputs, vector, input]; zeros where a group has fewer.
-fn factors<const INPUTS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> Vec<[f32; INPUTS]> {
-    let vectors = x.len() / inputs;
-    let mut factors = vec![[0.0; INPUTS]; range.len().div_ceil(INPUTS) * vectors];
-    for (vector, x) in x.chunks_exact(inputs).enumerate() {
-        let groups = factors.iter_mut().skip(vector).step_by(vectors);
-        for (group, x) in groups.zip(x[range.clone()].chunks(INPUTS)) {
-            group[..x.len()].copy_from_slice(x);
+/// y += each of the parts, which begin `size` numbers apart, and their blocks of columns `stride` numbers.
+#[pulp::with_simd(add_parts = pulp::Arch::new())]
+#[inline(always)]
+fn add_parts_with_simd<S: Simd>(_simd: S, parts: &[f32], size: usize, stride: usize, y: &mut [f32]) {
+    for part in parts.chunks(size) {
+        for (y, sums) in y.chunks_mut(WIDTH).zip(part.chunks(stride)) {
+            y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
+        }
+    }
+}
+
+/// Some inputs of all rows, [group of inputs, tile]; zeros where there are fewer.
+fn factors<const ROWS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> Vec<Factors<ROWS>> {
+    let tiles = (x.len() / inputs).div_ceil(ROWS);
+    let mut factors = vec![[[0.0; INPUTS]; ROWS]; range.len().div_ceil(INPUTS) * tiles];
+    for (row, x) in x.chunks_exact(inputs).enumerate() {
+        let places = factors.iter_mut().skip(row / ROWS).step_by(tiles);
+        for (place, x) in places.zip(x[range.clone()].chunks(INPUTS)) {
+            place[row % ROWS][..x.len()].copy_from_slice(x);
         }
     }
     factors
 }
 
-/// sums [vectors, width] += factors · some columns of rows [inputs, outputs].
+/// sums [block of columns, row, WIDTH] += x · some columns of W's rows [inputs, outputs].
 #[pulp::with_simd(add_products = pulp::Arch::new())]
 #[inline(always)]
-fn add_products_with_simd<S: Simd, N: Number, const INPUTS: usize>(
+fn add_products_with_simd<S: Simd, N: Number, const ROWS: usize>(
     simd: S,
-    factors: &[[f32; INPUTS]],
-    rows: &[N],
+    x: &[Factors<ROWS>],
+    weights: &[N],
     outputs: usize,
     columns: Range<usize>,
     sums: &mut [f32],
 ) {
-    let group = INPUTS * outputs;
-    let vectors = factors.len() / rows.len().div_ceil(group);
-    for (factors, rows) in factors.chunks_exact(vectors).zip(rows.chunks(group)) {
-        // Where there are fewer rows, the last one stands in: its factor is zero.
-        let last = rows.len() / outputs - 1;
-        let mut weights = [&rows[..0]; INPUTS];
-        for input in 0..INPUTS {
-            weights[input] = &rows[input.min(last) * outputs..][columns.clone()];
+    let tiles = x.len() / (weights.len() / outputs).div_ceil(INPUTS);
+    for (x, weights) in x.chunks_exact(tiles).zip(weights.chunks(INPUTS * outputs)) {
+        for (first, sums) in columns.clone().step_by(WIDTH).zip(sums.chunks_exact_mut(tiles * ROWS * WIDTH)) {
+            let mut padded = [[N::zeroed(); WIDTH]; INPUTS];
+            let (weights, stride) = if first + WIDTH <= columns.end {
+                (&weights[first..], outputs)
+            } else {
+                for (padded, weights) in padded.iter_mut().zip(weights.chunks(outputs)) {
+                    padded[..columns.end - first].copy_from_slice(&weights[first..columns.end]);
+                }
+                (padded.as_flattened(), WIDTH)
+            };
+            for column in (0..WIDTH).step_by(VECTORS * S::F32_LANES) {
+                for (x, sums) in x.iter().zip(sums.chunks_exact_mut(ROWS * WIDTH)) {
+                    add_tile(simd, x, &weights[column..], stride, &mut sums[column..]);
+                }
+            }
         }
-        add_group(simd, factors, weights, group, sums);
     }
 }
 
-/// sums [vectors, width] += factors · rows. The same columns `ahead` numbers later are fetched meanwhile.
+/// sums [ROWS, WIDTH] += x · W's rows, which begin `stride` numbers apart: as many columns as a tile has. The next columns
+/// and the next rows are fetched meanwhile.
 #[inline(always)]
-fn add_group<S: Simd, N: Number, const INPUTS: usize>(
+fn add_tile<S: Simd, N: Number, const ROWS: usize>(
     simd: S,
-    factors: &[[f32; INPUTS]],
-    rows: [&[N]; INPUTS],
-    ahead: usize,
+    x: &Factors<ROWS>,
+    weights: &[N],
+    stride: usize,
     sums: &mut [f32],
 ) {
-    let (columns, width, lanes) = (rows[0].len(), sums.len() / factors.len(), S::F32_LANES);
-    let mut at = 0;
-    while at + 2 * lanes <= columns {
-        let mut weights = [[simd.splat_f32s(0.0); 2]; INPUTS];
-        for input in 0..INPUTS {
-            let now = &rows[input][at..at + 2 * lanes];
-            fetch(now.as_ptr().wrapping_add(ahead));
-            fetch(now.as_ptr().wrapping_add(ahead + lanes));
-            weights[input] = [load(simd, &now[..lanes]), load(simd, &now[lanes..])];
+    let lanes = S::F32_LANES;
+    let mut tile = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            tile[row][vector] = load(simd, &sums[row * WIDTH + vector * lanes..][..lanes]);
         }
-        for (factors, sums) in factors.iter().zip(sums.chunks_exact_mut(width)) {
-            let (sums, _) = S::as_mut_simd_f32s(&mut sums[at..at + 2 * lanes]);
-            let (mut left, mut right) = (sums[0], sums[1]);
-            for input in 0..INPUTS {
-                let factor = simd.splat_f32s(factors[input]);
-                left = simd.mul_add_e_f32s(factor, weights[input][0], left);
-                right = simd.mul_add_e_f32s(factor, weights[input][1], right);
-            }
-            (sums[0], sums[1]) = (left, right);
-        }
-        at += 2 * lanes;
     }
-    for (factors, sums) in factors.iter().zip(sums.chunks_exact_mut(width)) {
-        for column in at..columns {
-            for input in 0..INPUTS {
-                sums[column] = factors[input].mul_add(rows[input][column].widen(), sums[column]);
+    for (input, weights) in weights.chunks(stride).take(INPUTS).enumerate() {
+        let weights = &weights[..VECTORS * lanes];
+        fetch_ahead(weights, weights.len());
+        fetch_ahead(weights, INPUTS * stride);
+        let weights = [load(simd, &weights[..lanes]), load(simd, &weights[lanes..])];
+        for row in 0..ROWS {
+            let x = simd.splat_f32s(x[row][input]);
+            for vector in 0..VECTORS {
+                tile[row][vector] = simd.mul_add_e_f32s(x, weights[vector], tile[row][vector]);
             }
+        }
+    }
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            let sum = bytemuck::cast_slice::<S::f32s, f32>(&tile[row][vector..=vector]);
+            sums[row * WIDTH + vector * lanes..][..lanes].copy_from_slice(sum);
         }
     }
 }
@@ -148,39 +172,57 @@ mod tests {
         S::F32_LANES > 1
     }
 
+    /// Some columns of 1 + x · W.
+    fn by_tiles<S: Simd, const ROWS: usize>(
+        simd: S,
+        x: &[f32],
+        weights: &[i8],
+        outputs: usize,
+        columns: Range<usize>,
+    ) -> Vec<f32> {
+        let inputs = weights.len() / outputs;
+        let rows = (x.len() / inputs).next_multiple_of(ROWS);
+        let x_packed = factors::<ROWS>(x, inputs, 0..inputs);
+        let mut sums = vec![0.0; rows * columns.len().next_multiple_of(WIDTH)];
+        add_products_with_simd(simd, &x_packed, weights, outputs, columns.clone(), &mut sums);
+        let mut y = vec![1.0; x.len() / inputs * columns.len()];
+        for (row, y) in y.chunks_mut(columns.len()).enumerate() {
+            add_parts_with_simd(simd, &sums[row * WIDTH..], sums.len(), rows * WIDTH, y);
+        }
+        y
+    }
+
     #[test]
-    fn any_columns_are_the_same_sums_under_every_instruction_set() {
-        for (vectors, inputs, outputs, columns) in [
+    fn any_columns_are_the_same_sums_under_every_instruction_set_and_by_tiles_of_any_height() {
+        for (rows, inputs, outputs, columns) in [
             (2, 1, 1, 0..1),
             (2, 39, 83, 80..83),
             (3, 64, 64, 0..48),
             (5, 5, 1030, 512..1024),
             (16, 6, 20, 3..20),
         ] {
-            let rows: Vec<i8> = numbers(inputs * outputs).iter().map(|x| (x * 127.0) as i8).collect();
-            let x = numbers(vectors * inputs);
-            let width = columns.len().next_multiple_of(LINE);
-            let mut expected = vec![1.0; vectors * width];
-            for (x, sums) in x.chunks(inputs).zip(expected.chunks_mut(width)) {
-                for (column, sum) in columns.clone().zip(sums) {
-                    *sum += (0..inputs).map(|i| x[i] * f32::from(rows[i * outputs + column])).sum::<f32>();
-                }
+            let weights: Vec<i8> = numbers(inputs * outputs).iter().map(|x| (x * 127.0) as i8).collect();
+            let x = numbers(rows * inputs);
+            let mut expected = Vec::new();
+            for x in x.chunks(inputs) {
+                expected.extend(columns.clone().map(|column| {
+                    1.0 + (0..inputs).map(|i| x[i] * f32::from(weights[i * outputs + column])).sum::<f32>()
+                }));
             }
-            let (four, eight) =
-                (factors::<INPUTS>(&x, inputs, 0..inputs), factors::<MORE_INPUTS>(&x, inputs, 0..inputs));
             let mut bits = std::collections::HashSet::new();
             on_every_instruction_set!(|simd| {
-                let (mut y, mut z) = (vec![1.0; vectors * width], vec![1.0; vectors * width]);
-                add_products_with_simd(simd, &four, &rows, outputs, columns.clone(), &mut y);
-                add_products_with_simd(simd, &eight, &rows, outputs, columns.clone(), &mut z);
-                assert_close(&y, &expected, 1e-4);
-                // Without vectors, a product is rounded before it is added.
-                if has_vectors(simd) {
-                    bits.insert(y.iter().chain(&z).map(|sum| sum.to_bits()).collect::<Vec<_>>());
-                    assert_eq!(y, z);
+                for y in [
+                    by_tiles::<_, ROWS>(simd, &x, &weights, outputs, columns.clone()),
+                    by_tiles::<_, MORE_ROWS>(simd, &x, &weights, outputs, columns.clone()),
+                ] {
+                    assert_close(&y, &expected, 1e-4);
+                    // Without vectors, a product is rounded before it is added.
+                    if has_vectors(simd) {
+                        bits.insert(y.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>());
+                    }
                 }
             });
-            assert!(bits.len() <= 1, "{vectors} x {inputs} x {outputs}");
+            assert!(bits.len() <= 1, "{rows} x {inputs} x {outputs}");
         }
     }
 }

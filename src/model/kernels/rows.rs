@@ -71,20 +71,22 @@ pub fn dot_rows_with_simd<S: Simd, N: Number>(
 ) {
     let vectors = x.len() / columns;
     for (y, row) in y.chunks_exact_mut(vectors).zip(rows.chunks(stride)) {
-        read_ahead(row);
+        fetch_ahead(row, AHEAD / size_of::<N>());
         for (y, x) in y.iter_mut().zip(x.chunks_exact(columns)) {
             *y = dot(simd, &row[..columns], x);
         }
     }
 }
 
-/// Fetches what lies a few kilobytes behind these numbers, as many as they are: the processor by itself reads ahead no
-/// further than to the end of a page, and gets too far behind where numbers take long to be widened.
+/// How far to read ahead, in bytes: the processor by itself reads no further than to the end of a page, and gets too far
+/// behind where numbers take long to be widened.
+pub const AHEAD: usize = 8 << 10;
+
+/// Fetches what lies so many numbers behind these, as many as they are.
 #[inline(always)]
-pub fn read_ahead<N>(numbers: &[N]) {
-    const AHEAD: usize = 8 << 10;
-    for place in (AHEAD..AHEAD + size_of_val(numbers)).step_by(LINE_BYTES) {
-        fetch(numbers.as_ptr().wrapping_byte_add(place));
+pub fn fetch_ahead<N>(numbers: &[N], ahead: usize) {
+    for place in (0..size_of_val(numbers)).step_by(LINE_BYTES) {
+        fetch(numbers.as_ptr().wrapping_add(ahead).wrapping_byte_add(place));
     }
 }
 

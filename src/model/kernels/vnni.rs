@@ -9,7 +9,7 @@ use std::arch::x86_64::{
 use super::matrix::{Matrix, finish};
 use super::number::ROW_BYTES;
 use super::rounding::cut_into_bytes;
-use super::rows::read_ahead;
+use super::rows::{AHEAD, fetch_ahead};
 use crate::parallel::for_each_chunk;
 
 /// Outputs that one thread works on at a time, at least.
@@ -36,7 +36,7 @@ fn multiply_bytes(x: &[f32], weight: Matrix<i8>) -> Vec<f32> {
     for_each_chunk(&mut y, piece, |index, y| {
         let first = index * piece;
         for (y, row) in y.iter_mut().zip(weight.numbers[first * stride..].chunks_exact(stride)) {
-            read_ahead(row);
+            fetch_ahead(row, AHEAD);
             // SAFETY: the instructions are there: `multiply` has asked.
             let sums = unsafe { sums(row.as_chunks().0, parts) };
             *y = total(sums) * scale;
