@@ -55,7 +55,7 @@ fn attend_one_by_one(qkv: &[f32], heads: &[Head], size: usize, scale: f32) -> Ve
 #[inline(always)]
 fn attend_one_with_simd<S: Simd>(simd: S, query: &[f32], head: Head<'_>, scale: f32, mixed: &mut [f32]) {
     let mut weights = vec![0.0; head.keys.len() / query.len()];
-    dot_rows_with_simd(simd, query, head.keys, query.len(), query.len(), &mut weights);
+    dot_rows_with_simd(simd, query, head.keys, query.len(), &mut weights);
     softmax(simd, &mut weights, scale);
     add_scaled_rows_with_simd(simd, &weights, head.values, query.len(), mixed);
 }

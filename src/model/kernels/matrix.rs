@@ -4,8 +4,8 @@ use pulp::Simd;
 
 use super::activation::activate_with_simd;
 use super::number::{Number, ROW_BYTES};
-use super::rows::{add_scaled_rows, dot_rows};
-use super::{few, tiles};
+use super::rows::add_scaled_rows;
+use super::{few, products, tiles};
 use crate::model::config::Activation;
 use crate::parallel::{for_each_chunk, from_chunks};
 
@@ -40,8 +40,9 @@ pub struct Finish<'a> {
     pub activation: Option<Activation>,
 }
 
-/// Up to so many rows, reading each weight once as it lies in memory beats packing it.
-const FEW: usize = 24;
+/// Up to so many rows, reading each weight once as it lies in memory beats packing it: by inputs, and by outputs.
+const FEW_SUMS: usize = 60;
+const FEW_PRODUCTS: usize = 36;
 
 /// y [rows, outputs] = x [rows, inputs] · W, finished; by special instructions if the processor has some,
 /// so that the last bits depend on the machine.
@@ -53,8 +54,8 @@ pub fn linear_of_rounded<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 pub fn linear<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     match (x.len() / weight.inputs, weight.layout) {
         (1, Layout::InputsByOutputs) => sum_of_scaled_rows(x, weight),
-        (2..=FEW, Layout::InputsByOutputs) => few::multiply(x, weight),
-        (1..=FEW, Layout::OutputsByInputs) => products_with_rows(x, weight),
+        (2..=FEW_SUMS, Layout::InputsByOutputs) => few::multiply(x, weight),
+        (1..=FEW_PRODUCTS, Layout::OutputsByInputs) => products::multiply(x, weight),
         _ => tiles::multiply(x, weight),
     }
 }
@@ -103,24 +104,6 @@ fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     });
     partial.truncate(outputs);
     partial
-}
-
-/// x · row o, for each output o.
-fn products_with_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
-    let Matrix { numbers, stride, inputs, outputs, .. } = weight;
-    let vectors = x.len() / inputs;
-    let rows = outputs.div_ceil(PIECES);
-    let products = from_chunks(0.0, outputs * vectors, rows * vectors, |piece, y| {
-        dot_rows(x, &numbers[piece * rows * stride..], stride, inputs, y);
-    });
-    let mut y = if vectors == 1 { products } else { transposed(&products, vectors) };
-    for_each_chunk(&mut y, outputs, |_, y| finish(weight.finish, 0, y));
-    y
-}
-
-/// [rows, columns] → [columns, rows].
-fn transposed(values: &[f32], columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| values.iter().skip(column).step_by(columns)).copied().collect()
 }
 
 #[cfg(test)]
