@@ -6,9 +6,9 @@
 
 mod merges;
 mod own;
+mod tokens;
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -22,6 +22,7 @@ use tokenizers::{
 use crate::error::{Error, Result};
 use crate::interrupt::Interrupt;
 use merges::Merges;
+pub use tokens::Tokens;
 
 /// The token that separates documents in GPT-2's training text.
 pub const END_OF_TEXT: &str = "<|endoftext|>";
@@ -114,7 +115,7 @@ impl Tokenizer {
             interrupt.check()?;
             ids.extend(self.0.engine.ids(part));
         }
-        Ok(Tokens { ids, tokenizer: self.clone() })
+        Ok(Tokens::new(ids, self))
     }
 
     /// Tokens from ids. Fails on an id outside the vocabulary.
@@ -122,7 +123,7 @@ impl Tokenizer {
         let ids = ids.into();
         match ids.iter().find(|id| **id as usize >= self.0.size) {
             Some(&id) => Err(Error::IdOutsideVocabulary { id: id.into(), size: self.0.size }),
-            None => Ok(Tokens { ids, tokenizer: self.clone() }),
+            None => Ok(Tokens::new(ids, self)),
         }
     }
 
@@ -170,86 +171,6 @@ impl<M: Model + Send + Sync> Engine for Around<M> {
 
     fn is_special(&self, name: &str) -> bool {
         self.get_added_vocabulary().is_special_token(name)
-    }
-}
-
-/// A run of tokens: ids that know their pieces.
-#[derive(Clone)]
-pub struct Tokens {
-    ids: Vec<u32>,
-    tokenizer: Tokenizer,
-}
-
-impl Tokens {
-    pub fn ids(&self) -> &[u32] {
-        &self.ids
-    }
-
-    pub fn len(&self) -> usize {
-        self.ids.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
-    }
-
-    pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
-    }
-
-    /// The bytes of each token.
-    pub fn pieces(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.ids.iter().map(|id| self.tokenizer.piece(*id))
-    }
-
-    /// The bytes of all tokens together: exactly those that were tokenized.
-    pub fn bytes(&self) -> Vec<u8> {
-        self.pieces().flatten().collect()
-    }
-
-    /// The text; bytes that are no valid UTF-8 become U+FFFD.
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.bytes()).into_owned()
-    }
-
-    /// The same. Fails where somebody asks to stop.
-    pub fn text_watched(&self, interrupt: &Interrupt) -> Result<String> {
-        let mut bytes = Vec::new();
-        for piece in interrupt.watch(self.pieces()) {
-            bytes.extend(piece?);
-        }
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// With one token appended. Fails on an id outside the vocabulary.
-    pub fn with(&self, id: u32) -> Result<Tokens> {
-        self.concat(&self.tokenizer.tokens([id])?)
-    }
-
-    /// These tokens and then the others; the text is not cut anew, so pieces at the seam stay as they are.
-    pub fn concat(&self, other: &Tokens) -> Result<Tokens> {
-        let mut ids = self.ids.clone();
-        ids.extend_from_slice(&other.ids);
-        self.tokenizer.tokens(ids)
-    }
-
-    /// The tokens in a range of positions, cut to what there is.
-    pub fn slice(&self, range: std::ops::Range<usize>) -> Tokens {
-        let end = range.end.min(self.len());
-        let ids = self.ids[range.start.min(end)..end].to_vec();
-        Tokens { ids, tokenizer: self.tokenizer.clone() }
-    }
-}
-
-impl PartialEq for Tokens {
-    fn eq(&self, other: &Tokens) -> bool {
-        self.ids == other.ids
-    }
-}
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tokens({:?})", self.ids)
     }
 }
 
