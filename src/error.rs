@@ -162,6 +162,10 @@ pub enum Error {
     #[error("`--device {device}` cannot be used here: {reason}")]
     NoSuchDevice { device: &'static str, reason: String },
 
+    /// The system has no room for the copy of a weight, rounded.
+    #[error("the system gives no memory for another {} of weights: {source}", amount(*bytes))]
+    NoRoomForWeights { bytes: usize, source: std::io::Error },
+
     /// Products of whole numbers are made by the loops for the CPU alone.
     #[error("`--precision int8` computes on the CPU, not on `--device {device}`")]
     Int8OnDevice { device: &'static str },

@@ -79,6 +79,10 @@ impl Error {
                 "`cargo install tokenscope --features {device}` builds it with that; `--device cpu` works everywhere"
             ),
             Error::NoSuchDevice { .. } => "`--device cpu` works everywhere".to_owned(),
+            Error::NoRoomForWeights { .. } => {
+                "close other programs or take a smaller model; in f32 the weights are used where a safetensors file has them"
+                    .to_owned()
+            }
             Error::Int8OnDevice { .. } => "`--precision bf16` is the smallest there".to_owned(),
             Error::ForeignTokenizer { .. } => "are both from the same model?".to_owned(),
             Error::BrokenTokenizer { .. } => {

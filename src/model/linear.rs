@@ -51,7 +51,7 @@ impl Linear {
     ) -> Result<Linear> {
         let (weight, layout) = checkpoint.conv1d(&format!("{name}.weight"), inputs, outputs)?;
         let bias = checkpoint.weight(&format!("{name}.bias"), &[outputs])?;
-        let factor = Factor::new(weight, Some(bias), layout, inputs, numerics.precision);
+        let factor = Factor::new(weight, Some(bias), layout, inputs, numerics.precision)?;
         let copy = copied(&factor, numerics)?;
         Ok(Linear { factor, copy })
     }
@@ -133,7 +133,7 @@ impl Embedding {
         width: usize,
         numerics: Numerics,
     ) -> Result<Embedding> {
-        let factor = Factor::new(weight.clone(), None, Layout::OutputsByInputs, width, numerics.precision);
+        let factor = Factor::new(weight.clone(), None, Layout::OutputsByInputs, width, numerics.precision)?;
         let copy = copied(&factor, numerics)?;
         Ok(Embedding { weight, factor, copy, kept, vocabulary, zeros: vec![0.0; width] })
     }

@@ -12,7 +12,7 @@ use memmap2::MmapMut;
 use super::config::Activation;
 use super::kernels::{self, Finish, Layout, Matrix, Number, ROW_BYTES, ROWS_TOGETHER};
 use super::weights::Weight;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parallel::for_each_chunk;
 
 /// The numbers that the weights of the linear layers and of the head are kept in. Activations, sums and all other
@@ -82,7 +82,7 @@ impl Factor {
         layout: Layout,
         inputs: usize,
         precision: Precision,
-    ) -> Factor {
+    ) -> Result<Factor> {
         let outputs = weight.count() / inputs;
         let (numbers, scales) = match (precision, weight.int8(layout)) {
             (Precision::F32 | Precision::Int8, Some((numbers, scales))) => {
@@ -90,17 +90,17 @@ impl Factor {
                     row.copy_from_slice(numbers);
                     1.0
                 };
-                let (rows, _) = by_output(numbers, layout, inputs, copy);
+                let (rows, _) = by_output(numbers, layout, inputs, copy)?;
                 (Numbers::Int8(rows), Some(scales.to_vec()))
             }
             (Precision::F32, None) => (Numbers::F32(weight, layout), None),
-            (Precision::Bf16, _) => (Numbers::Bf16(by_output(&weight, layout, inputs, to_bf16).0), None),
+            (Precision::Bf16, _) => (Numbers::Bf16(by_output(&weight, layout, inputs, to_bf16)?.0), None),
             (Precision::Int8, None) => {
-                let (rows, scales) = by_output(&weight, layout, inputs, to_int8);
+                let (rows, scales) = by_output(&weight, layout, inputs, to_int8)?;
                 (Numbers::Int8(rows), Some(scales))
             }
         };
-        Factor { numbers, scales, bias, inputs, outputs, precision }
+        Ok(Factor { numbers, scales, bias, inputs, outputs, precision })
     }
 
     /// x [rows, inputs] → activation(x · weight + bias), [rows, outputs].
@@ -198,13 +198,13 @@ fn by_output<T: Copy + Default + Sync, N: Number>(
     layout: Layout,
     inputs: usize,
     write: impl Fn(&[T], &mut [N]) -> f32 + Sync,
-) -> (Rows<N>, Vec<f32>) {
+) -> Result<(Rows<N>, Vec<f32>)> {
     /// Outputs whose numbers are fetched together, since they lie side by side.
     const TOGETHER: usize = 64;
     let outputs = numbers.len() / inputs;
     let stride = inputs.next_multiple_of(ROW_BYTES / size_of::<N>());
     let row_bytes = stride * size_of::<N>();
-    let mut memory = large_pages(outputs.next_multiple_of(ROWS_TOGETHER) * row_bytes);
+    let mut memory = large_pages(outputs.next_multiple_of(ROWS_TOGETHER) * row_bytes)?;
     let scales: Vec<AtomicU32> = std::iter::repeat_with(AtomicU32::default).take(outputs).collect();
     for_each_chunk(&mut memory, TOGETHER * row_bytes, |piece, rows| {
         let first = piece * TOGETHER;
@@ -216,15 +216,15 @@ fn by_output<T: Copy + Default + Sync, N: Number>(
         }
     });
     let scales = scales.into_iter().map(|scale| f32::from_bits(scale.into_inner())).collect();
-    (Rows { memory, stride, number: PhantomData }, scales)
+    Ok((Rows { memory, stride, number: PhantomData }, scales))
 }
 
 /// So many bytes of zeros, in large pages where the system has some: fewer to look up while all of them are read.
-fn large_pages(bytes: usize) -> MmapMut {
-    let memory = MmapMut::map_anon(bytes).expect("there is memory for the weights");
+fn large_pages(bytes: usize) -> Result<MmapMut> {
+    let memory = MmapMut::map_anon(bytes).map_err(|source| Error::NoRoomForWeights { bytes, source })?;
     #[cfg(target_os = "linux")]
     let _ = memory.advise(memmap2::Advice::HugePage); // Without, it is only slower.
-    memory
+    Ok(memory)
 }
 
 /// The numbers of some outputs, [outputs, inputs].
@@ -269,8 +269,10 @@ mod tests {
         let (inputs, outputs) = (48, 30);
         let (x, weight) = (numbers(2 * inputs), Weight::from(numbers(inputs * outputs)));
         for layout in [Layout::InputsByOutputs, Layout::OutputsByInputs] {
-            let products =
-                |precision| Factor::new(weight.clone(), None, layout, inputs, precision).products(&x, None);
+            let products = |precision| {
+                let factor = Factor::new(weight.clone(), None, layout, inputs, precision);
+                factor.expect("there is memory").products(&x, None)
+            };
             let exact = products(Precision::F32);
             for (precision, unit) in [(Precision::Bf16, 1.0 / 256.0), (Precision::Int8, 0.5 / 127.0)] {
                 let coarse = products(precision);
@@ -285,6 +287,6 @@ mod tests {
     fn an_output_of_zeros_stays_zero() {
         let weight = Weight::from(vec![0.0, 127.0, 0.0, -28.0]);
         let factor = Factor::new(weight, None, Layout::InputsByOutputs, 2, Precision::Int8);
-        assert_eq!(factor.products(&[1.0, 1.0], None), [0.0, 99.0]);
+        assert_eq!(factor.expect("there is memory").products(&[1.0, 1.0], None), [0.0, 99.0]);
     }
 }
