@@ -13,7 +13,7 @@ use pulp::{Simd, bytemuck};
 use super::activation::activate_with_simd;
 use super::matrix::{Finish, Matrix};
 use super::number::{Number, ROWS_TOGETHER};
-use super::panels::Part;
+use super::part::Part;
 use super::rounding::{cut_into_bytes, round_to_bf16};
 use super::rows::{LINE, Line, fetch};
 use crate::parallel::{for_each_part, map};
@@ -163,14 +163,14 @@ unsafe fn write(products: &Sums, y: Part) {
             unsafe { transpose(products.as_flattened(), SIDE, place, stride) };
         }
     };
-    if (y.rows, y.columns) == (PAIR, PAIR) {
-        return turn(y.start, y.stride);
+    if (y.height(), y.width()) == (PAIR, PAIR) {
+        return turn(y.row(0), y.stride());
     }
     let mut all = [0.0; PAIR * PAIR];
     turn(all.as_mut_ptr(), PAIR);
-    for (row, all) in all.chunks_exact(PAIR).take(y.rows).enumerate() {
+    for (row, all) in all.chunks_exact(PAIR).take(y.height()).enumerate() {
         // SAFETY: the part has this row, with so many columns.
-        unsafe { y.start.add(row * y.stride).copy_from_nonoverlapping(all.as_ptr(), y.columns) };
+        unsafe { y.row(row).copy_from_nonoverlapping(all.as_ptr(), y.width()) };
     }
 }
 

@@ -4,9 +4,8 @@
 use pulp::Simd;
 
 use super::matrix::{Finish, Layout, Matrix};
-use super::panels::{
-    INPUTS, MORE_ROWS, Packed, Panel, Part, ROWS, add_product, has_many_registers, pack_rows,
-};
+use super::panels::{INPUTS, MORE_ROWS, Packed, Panel, ROWS, add_product, has_many_registers, pack_rows};
+use super::part::Part;
 use super::rows::{add_scaled_rows_with_simd, dot_rows_with_simd};
 use crate::parallel::{for_each_part, from_chunks, map};
 use crate::vector::{highest_with_simd, softmax, softmax_parts};

@@ -13,6 +13,7 @@ mod layer_norm;
 mod matrix;
 mod number;
 mod panels;
+mod part;
 mod products;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod rounding;

@@ -2,12 +2,12 @@
 //! rows of x and columns of W lie in memory in the order in which they are read, and a tile of sums fits the registers.
 
 use std::ops::Range;
-use std::slice;
 
 use pulp::{Simd, bytemuck};
 
 use super::matrix::{Layout, Matrix};
 use super::number::{Number, load};
+use super::part::Part;
 use super::rows::{LINE, Line, fetch};
 
 /// Rows of a tile: twelve sums, two factors and one x fill sixteen registers, twenty-four sums go into thirty-two.
@@ -134,52 +134,6 @@ fn pack_block<S: Simd, N: Number>(
     }
 }
 
-/// Some rows and columns of y, for threads that each write to places of their own.
-#[derive(Clone, Copy)]
-pub struct Part {
-    pub start: *mut f32,
-    /// From row to row.
-    pub stride: usize,
-    pub rows: usize,
-    pub columns: usize,
-}
-
-// SAFETY: whoever made it has promised that no two threads use the same places.
-unsafe impl Sync for Part {}
-
-impl Part {
-    /// # Safety
-    /// All of it is inside of what `start` points into. As long as there is this or a part of it, nothing else refers to
-    /// it, and no two threads use the same places.
-    pub unsafe fn new(start: *mut f32, stride: usize, rows: usize, columns: usize) -> Part {
-        Part { start, stride, rows, columns }
-    }
-
-    /// So many rows from one on, as far as there are some.
-    #[inline(always)]
-    pub fn rows(self, first: usize, count: usize) -> Part {
-        let start = self.start.wrapping_add(first * self.stride);
-        Part { start, rows: count.min(self.rows - first), ..self }
-    }
-
-    /// So many columns from one on, as far as there are some.
-    #[inline(always)]
-    pub fn columns(self, first: usize, count: usize) -> Part {
-        Part { start: self.start.wrapping_add(first), columns: count.min(self.columns - first), ..self }
-    }
-
-    /// Each row.
-    ///
-    /// # Safety
-    /// All of it was written.
-    pub unsafe fn written<'a>(self) -> impl Iterator<Item = &'a mut [f32]> {
-        // SAFETY: it was written, and belongs to this part.
-        (0..self.rows).map(move |row| unsafe {
-            slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns)
-        })
-    }
-}
-
 /// y += x · W, or y = x · W if these are the first products: as many rows and columns as y has, and so many inputs of
 /// those that are packed. What lies ahead is fetched meanwhile.
 #[pulp::with_simd(add_product = pulp::Arch::new())]
@@ -194,7 +148,7 @@ pub fn add_product_with_simd<S: Simd, const ROWS: usize>(
     ahead: &[f32],
 ) {
     let width = weight.width;
-    let panels = y.columns.div_ceil(width);
+    let panels = y.width().div_ceil(width);
     let mut ahead = ahead.chunks(ahead.len().div_ceil(panels).max(1));
     for panel in 0..panels {
         for line in ahead.next().unwrap_or_default().chunks(LINE) {
@@ -213,23 +167,23 @@ pub fn add_product_with_simd<S: Simd, const ROWS: usize>(
 #[inline(always)]
 fn add_tile<S: Simd, const ROWS: usize>(simd: S, x: &Panel<ROWS>, panel: &[f32], y: Part, are_first: bool) {
     if !are_first {
-        for row in 0..y.rows {
-            let row = y.start.wrapping_add(row * y.stride);
+        for row in 0..y.height() {
+            let row = y.row(row);
             fetch(row);
-            fetch(row.wrapping_add(y.columns - 1));
+            fetch(row.wrapping_add(y.width() - 1));
         }
     }
     let sums = product(simd, x, panel);
     // By numbers that the compiler knows, so that the sums are never in memory.
     for row in 0..ROWS {
-        if row == y.rows {
+        if row == y.height() {
             break;
         }
         let sums = sums[row];
-        let row = y.start.wrapping_add(row * y.stride);
+        let row = y.row(row);
         // SAFETY: the part is as large as it was promised to be, and was written unless these are the first products.
         unsafe {
-            if y.columns == VECTORS * S::F32_LANES {
+            if y.width() == VECTORS * S::F32_LANES {
                 for (vector, sum) in sums.into_iter().enumerate() {
                     let place = row.cast::<S::f32s>().add(vector);
                     place.write_unaligned(match are_first {
@@ -239,7 +193,7 @@ fn add_tile<S: Simd, const ROWS: usize>(simd: S, x: &Panel<ROWS>, panel: &[f32],
                 }
             } else {
                 let sums = bytemuck::cast_slice::<S::f32s, f32>(&sums);
-                for (column, sum) in sums.iter().take(y.columns).enumerate() {
+                for (column, sum) in sums.iter().take(y.width()).enumerate() {
                     let place = row.add(column);
                     place.write(if are_first { *sum } else { place.read() + sum });
                 }

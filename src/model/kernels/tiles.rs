@@ -7,9 +7,8 @@ use std::slice;
 
 use super::matrix::{Matrix, finish};
 use super::number::Number;
-use super::panels::{
-    INPUTS, MORE_ROWS, Packed, Panel, Part, ROWS, add_product, has_many_registers, pack_rows,
-};
+use super::panels::{INPUTS, MORE_ROWS, Packed, Panel, ROWS, add_product, has_many_registers, pack_rows};
+use super::part::Part;
 use crate::parallel::{for_each_part, from_chunks, threads};
 
 /// Outputs of a packed block of W, which stays in the second-level cache.
