@@ -108,13 +108,11 @@ fn add_products_with_simd<S: Simd, N: Number, const ROWS: usize>(
     let tiles = x.len() / (weights.len() / outputs).div_ceil(INPUTS);
     for (x, weights) in x.chunks_exact(tiles).zip(weights.chunks(INPUTS * outputs)) {
         for (first, sums) in columns.clone().step_by(WIDTH).zip(sums.chunks_exact_mut(tiles * ROWS * WIDTH)) {
-            let mut padded = [[N::zeroed(); WIDTH]; INPUTS];
+            let padded;
             let (weights, stride) = if first + WIDTH <= columns.end {
                 (&weights[first..], outputs)
             } else {
-                for (padded, weights) in padded.iter_mut().zip(weights.chunks(outputs)) {
-                    padded[..columns.end - first].copy_from_slice(&weights[first..columns.end]);
-                }
+                padded = with_zeros(weights.chunks(outputs).map(|weights| &weights[first..columns.end]));
                 (padded.as_flattened(), WIDTH)
             };
             for column in (0..WIDTH).step_by(VECTORS * S::F32_LANES) {
@@ -124,6 +122,15 @@ fn add_products_with_simd<S: Simd, N: Number, const ROWS: usize>(
             }
         }
     }
+}
+
+/// Some rows of weights with zeros behind, so that they are as long as others.
+fn with_zeros<'a, N: Number>(rows: impl Iterator<Item = &'a [N]>) -> [[N; WIDTH]; INPUTS] {
+    let mut padded = [[N::zeroed(); WIDTH]; INPUTS];
+    for (padded, row) in padded.iter_mut().zip(rows) {
+        padded[..row.len()].copy_from_slice(row);
+    }
+    padded
 }
 
 /// sums [ROWS, WIDTH] += x · W's rows, which begin `stride` numbers apart: as many columns as a tile has. The next columns
