@@ -42,7 +42,7 @@ pub struct Finish<'a> {
 
 /// Up to so many rows, reading each weight once as it lies in memory beats packing it: by inputs, and by outputs.
 const FEW_SUMS: usize = 60;
-const FEW_PRODUCTS: usize = 36;
+const FEW_PRODUCTS: usize = 24;
 
 /// y [rows, outputs] = x [rows, inputs] · W, finished; by special instructions if the processor has some,
 /// so that the last bits depend on the machine.

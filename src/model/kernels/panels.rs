@@ -123,13 +123,49 @@ fn pack_block<S: Simd, N: Number>(
         }
         Layout::OutputsByInputs => {
             for (panel, first) in panels.chunks_exact_mut(size).zip(outputs.clone().step_by(width)) {
-                for (column, output) in (first..outputs.end.min(first + width)).enumerate() {
-                    let row = &weight.numbers[output * weight.stride..][inputs.clone()];
-                    for (value, number) in panel.chunks_exact_mut(width).zip(row) {
-                        value[column] = number.widen();
-                    }
-                }
+                let outputs = first..outputs.end.min(first + width);
+                turn(simd, weight, inputs.clone(), outputs, panel, width);
             }
+        }
+    }
+}
+
+/// Writes rows of outputs, [output, input], as a panel [input, width].
+#[inline(always)]
+fn turn<S: Simd, N: Number>(
+    simd: S,
+    weight: Matrix<'_, N>,
+    inputs: Range<usize>,
+    outputs: Range<usize>,
+    panel: &mut [f32],
+    width: usize,
+) {
+    const SIDE: usize = 4;
+    let lanes = S::F32_LANES;
+    let row = |output: usize| &weight.numbers[output * weight.stride..][inputs.clone()];
+    let whole_inputs = if lanes < SIDE { 0 } else { inputs.len() / lanes * lanes };
+    let whole_columns = outputs.len() / SIDE * SIDE;
+    for column in (0..whole_columns).step_by(SIDE) {
+        let rows = [0, 1, 2, 3].map(|next| row(outputs.start + column + next));
+        for first in (0..whole_inputs).step_by(lanes) {
+            let mut vectors = [simd.splat_f32s(0.0); SIDE];
+            for next in 0..SIDE {
+                vectors[next] = load(simd, &rows[next][first..first + lanes]);
+            }
+            // Four by four numbers are turned within each quarter of a vector, or each half.
+            let turned = simd.interleave_shfl_f32s(vectors);
+            let fours: &[[f32; SIDE]] = bytemuck::cast_slice(&turned);
+            for (place, numbers) in fours.iter().enumerate() {
+                let parts = lanes / SIDE;
+                let input = first + place % parts * SIDE + place / parts;
+                panel[input * width + column..][..SIDE].copy_from_slice(numbers);
+            }
+        }
+    }
+    for (column, output) in outputs.enumerate() {
+        let done = if column < whole_columns { whole_inputs } else { 0 };
+        for (place, number) in panel.chunks_exact_mut(width).zip(row(output)).skip(done) {
+            place[column] = number.widen();
         }
     }
 }
