@@ -3,7 +3,7 @@
 use pulp::Simd;
 
 use super::activation::activate_with_simd;
-use super::number::{Number, ROW_BYTES};
+use super::number::Number;
 use super::rows::add_scaled_rows;
 use super::{few, products, tiles};
 use crate::model::config::Activation;
@@ -60,10 +60,12 @@ pub fn linear<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     }
 }
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 impl<N> Matrix<'_, N> {
-    /// Whether the weights of each output lie in a row that is filled up ([`ROW_BYTES`]).
+    /// Whether the weights of each output lie in a row that is filled up ([`super::number::ROW_BYTES`]).
     pub fn is_laid_in_rows(&self) -> bool {
-        self.layout == Layout::OutputsByInputs && (self.stride * size_of::<N>()).is_multiple_of(ROW_BYTES)
+        self.layout == Layout::OutputsByInputs
+            && (self.stride * size_of::<N>()).is_multiple_of(super::number::ROW_BYTES)
     }
 }
 

@@ -45,6 +45,7 @@ impl Part {
     }
 
     /// From row to row.
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     pub fn stride(self) -> usize {
         self.stride
     }

@@ -89,6 +89,8 @@ pub fn fetch<N>(number: *const N) {
         // SAFETY: fetching is a hint that changes nothing, wherever it points.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(number.cast()) };
     }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = number;
 }
 
 /// Numbers in a line of the cache, and their bytes.
