@@ -270,6 +270,11 @@ pub mod testing {
     }
     pub(crate) use on_every_instruction_set;
 
+    /// Whether products are added before they are rounded, as all vectors do it.
+    pub fn has_vectors<S: pulp::Simd>(_: S) -> bool {
+        S::F32_LANES > 1
+    }
+
     /// Numbers between -1 and 1 that look random and are always the same.
     pub fn numbers(count: usize) -> Vec<f32> {
         let mut state = 0x2545_f491_u32;

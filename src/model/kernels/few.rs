@@ -173,11 +173,7 @@ fn add_tile<S: Simd, N: Number, const ROWS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
-
-    fn has_vectors<S: Simd>(_: S) -> bool {
-        S::F32_LANES > 1
-    }
+    use crate::vector::testing::{assert_close, has_vectors, numbers, on_every_instruction_set};
 
     /// Some columns of 1 + x · W.
     fn by_tiles<S: Simd, const ROWS: usize>(
@@ -223,7 +219,6 @@ mod tests {
                     by_tiles::<_, MORE_ROWS>(simd, &x, &weights, outputs, columns.clone()),
                 ] {
                     assert_close(&y, &expected, 1e-4);
-                    // Without vectors, a product is rounded before it is added.
                     if has_vectors(simd) {
                         bits.insert(y.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>());
                     }

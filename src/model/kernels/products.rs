@@ -2,7 +2,6 @@
 //! weight is read from memory once.
 
 use std::ops::Range;
-use std::slice;
 
 use pulp::{Simd, bytemuck};
 
@@ -105,21 +104,31 @@ fn tile<S: Simd, N: Number, const ROWS: usize>(
     x: [&[f32]; ROWS],
     outputs: [&[N]; OUTPUTS],
 ) -> [[f32; OUTPUTS]; ROWS] {
-    let mut sums = [[[0.0; SUMS]; OUTPUTS]; ROWS];
+    // [row, four of the partial sums, output]
+    let mut sums = [[[0.0; OUTPUTS]; SUMS / 4]; ROWS];
     for first in (0..SUMS).step_by(S::F32_LANES) {
         let vectors = partial_sums(simd, x, outputs, first);
-        for (sums, vectors) in sums.as_flattened_mut().iter_mut().zip(vectors.as_flattened()) {
-            sums[first..first + S::F32_LANES].copy_from_slice(bytemuck::cast_slice(slice::from_ref(vectors)));
+        for row in 0..ROWS {
+            let sums = &mut sums[row][first / 4..];
+            if S::F32_LANES >= 4 {
+                // Four by four numbers are turned within each quarter of a vector, or each half.
+                let turned = simd.interleave_shfl_f32s(vectors[row]);
+                let (left, right) =
+                    (simd.add_f32s(turned[0], turned[1]), simd.add_f32s(turned[2], turned[3]));
+                let fours = [simd.add_f32s(left, right)];
+                let fours: &[[f32; OUTPUTS]] = bytemuck::cast_slice(&fours);
+                sums[..fours.len()].copy_from_slice(fours);
+            } else {
+                let numbers: &[f32] = bytemuck::cast_slice(&vectors[row]);
+                sums[0].iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
+            }
         }
     }
     let mut products = [[0.0; OUTPUTS]; ROWS];
-    for (product, sums) in products.as_flattened_mut().iter_mut().zip(sums.as_flattened_mut()) {
-        for half in [8, 4, 2, 1] {
-            for sum in 0..half {
-                sums[sum] += sums[sum + half];
-            }
+    for (products, [first, second, third, last]) in products.iter_mut().zip(sums) {
+        for output in 0..OUTPUTS {
+            products[output] = (first[output] + third[output]) + (second[output] + last[output]);
         }
-        *product = sums[0];
     }
     products
 }
@@ -168,11 +177,7 @@ fn add_products<S: Simd, N: Number, const ROWS: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vector::testing::{assert_close, numbers, on_every_instruction_set};
-
-    fn has_vectors<S: Simd>(_: S) -> bool {
-        S::F32_LANES > 1
-    }
+    use crate::vector::testing::{assert_close, has_vectors, numbers, on_every_instruction_set};
 
     #[test]
     fn tiles_of_any_height_have_the_same_products_under_every_instruction_set() {
@@ -194,7 +199,6 @@ mod tests {
                 products_by_tiles::<_, _, MORE_ROWS>(simd, &x, &weights, stride, inputs, &mut high);
                 for y in [low, high] {
                     assert_close(&y, &expected, 1e-4);
-                    // Without vectors, a product is rounded before it is added.
                     if has_vectors(simd) {
                         bits.insert(y.iter().map(|product| product.to_bits()).collect::<Vec<_>>());
                     }
