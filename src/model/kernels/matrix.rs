@@ -40,8 +40,10 @@ pub struct Finish<'a> {
     pub activation: Option<Activation>,
 }
 
-/// Up to so many rows, reading each weight once as it lies in memory beats packing it.
-const FEW: usize = 60;
+/// Up to so many rows, reading each weight once as it lies in memory beats packing it: by inputs, and by outputs, where
+/// it is widened for each few rows anew.
+const FEW_SUMS: usize = 60;
+const FEW_PRODUCTS: usize = 36;
 
 /// y [rows, outputs] = x [rows, inputs] · W, finished; by special instructions if the processor has some,
 /// so that the last bits depend on the machine.
@@ -53,8 +55,8 @@ pub fn linear_of_rounded<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 pub fn linear<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     match (x.len() / weight.inputs, weight.layout) {
         (1, Layout::InputsByOutputs) => sum_of_scaled_rows(x, weight),
-        (2..=FEW, Layout::InputsByOutputs) => few::multiply(x, weight),
-        (1..=FEW, Layout::OutputsByInputs) => products::multiply(x, weight),
+        (2..=FEW_SUMS, Layout::InputsByOutputs) => few::multiply(x, weight),
+        (1..=FEW_PRODUCTS, Layout::OutputsByInputs) => products::multiply(x, weight),
         _ => tiles::multiply(x, weight),
     }
 }
