@@ -92,6 +92,13 @@ pub fn map<S: Simd>(simd: S, x: &mut [f32], f: impl Fn(S::f32s) -> S::f32s) {
     }
 }
 
+/// Turns four rows: each four numbers in turn, of the same lanes in all of them, become columns. For vectors that hold
+/// four numbers or more.
+#[inline(always)]
+pub fn turn_fours<S: Simd>(simd: S, rows: [S::f32s; 4]) -> [S::f32s; 4] {
+    simd.interleave_shfl_f32s(rows)
+}
+
 /// eˣ to about one unit in the last place, for x from -87 to 88 and held to that range beyond it.
 ///
 /// Cody and Waite's reduction x = n·ln 2 + r, a polynomial for eʳ (the coefficients of Cephes' `expf`), and n
@@ -299,6 +306,25 @@ pub mod testing {
 mod tests {
     use super::testing::{assert_close, numbers, on_every_instruction_set};
     use super::*;
+
+    #[test]
+    fn fours_are_turned_within_each_four_lanes_under_every_instruction_set() {
+        on_every_instruction_set!(|simd| four_rows_become_columns(simd));
+    }
+
+    fn four_rows_become_columns<S: Simd>(simd: S) {
+        let lanes = S::F32_LANES;
+        if lanes < 4 {
+            return;
+        }
+        let rows: Vec<f32> = (0..4 * lanes).map(|index| index as f32).collect();
+        let (vectors, _) = S::as_simd_f32s(&rows);
+        let turned = turn_fours(simd, [vectors[0], vectors[1], vectors[2], vectors[3]]);
+        for (row, turned) in bytemuck::cast_slice::<S::f32s, f32>(&turned).chunks_exact(lanes).enumerate() {
+            let expected = (0..lanes).map(|lane| rows[lane % 4 * lanes + lane / 4 * 4 + row]);
+            assert_eq!(turned, expected.collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn sums_are_the_same_to_the_last_bit_under_every_instruction_set() {

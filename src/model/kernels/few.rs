@@ -9,7 +9,7 @@ use pulp::{Simd, bytemuck};
 
 use super::matrix::{Matrix, finish};
 use super::number::{Number, load};
-use super::panels::{MORE_ROWS, ROWS, has_many_registers};
+use super::panels::{MORE_ROWS, Panel, ROWS, has_many_registers, pack_rows};
 use super::rows::{LINE, Line, fetch_ahead};
 use crate::parallel::from_chunks;
 
@@ -30,9 +30,6 @@ const WIDTH: usize = 2 * LINE;
 /// Vectors in each row of a tile.
 const VECTORS: usize = 2;
 
-/// What a tile's rows of x have at some inputs: [row, input].
-type Factors<const ROWS: usize> = [[f32; INPUTS]; ROWS];
-
 /// y [rows, outputs] = x [rows, inputs] · W, finished.
 pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let rows = x.len() / weight.inputs;
@@ -48,24 +45,25 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
 fn multiply_by_tiles<const ROWS: usize, N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { numbers, inputs, outputs, .. } = weight;
     let rows = x.len() / inputs;
+    let height = rows.next_multiple_of(ROWS);
     let width = COLUMNS.min(outputs.next_multiple_of(WIDTH));
     let column_parts = outputs.div_ceil(width);
     let depth = inputs.div_ceil((PARTS / column_parts).clamp(1, INPUT_PARTS)).next_multiple_of(INPUTS);
     let input_parts = inputs.div_ceil(depth);
     // [part of the inputs, part of the columns, block of columns, row, WIDTH]
-    let size = rows.next_multiple_of(ROWS) * width;
+    let size = height * width;
     let sums =
         from_chunks(Line::ZERO, input_parts * column_parts * size / LINE, size / LINE, |part, sums| {
             let (input, column) = (part / column_parts * depth, part % column_parts * width);
             let inputs_here = input..inputs.min(input + depth);
             let numbers = &numbers[input * outputs..inputs_here.end * outputs];
             let columns = column..outputs.min(column + width);
-            let x = factors::<ROWS>(x, inputs, inputs_here);
+            let x = panels::<ROWS>(x, inputs, inputs_here);
             add_products(&x, numbers, outputs, columns, bytemuck::cast_slice_mut(sums));
         });
     let sums: &[f32] = bytemuck::cast_slice(&sums);
     from_chunks(0.0, rows * outputs, outputs, |row, y| {
-        add_parts(&sums[row * WIDTH..], column_parts * size, rows.next_multiple_of(ROWS) * WIDTH, y);
+        add_parts(&sums[row * WIDTH..], column_parts * size, height * WIDTH, y);
         finish(weight.finish, 0, y);
     })
 }
@@ -81,17 +79,14 @@ fn add_parts_with_simd<S: Simd>(_simd: S, parts: &[f32], size: usize, stride: us
     }
 }
 
-/// Some inputs of all rows, [group of inputs, tile]; zeros where there are fewer.
-fn factors<const ROWS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> Vec<Factors<ROWS>> {
+/// Some inputs of all rows, [tile, block of inputs]; zeros where there are fewer.
+fn panels<const ROWS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> Vec<Panel<ROWS, INPUTS>> {
     let tiles = (x.len() / inputs).div_ceil(ROWS);
-    let mut factors = vec![[[0.0; INPUTS]; ROWS]; range.len().div_ceil(INPUTS) * tiles];
-    for (row, x) in x.chunks_exact(inputs).enumerate() {
-        let places = factors.iter_mut().skip(row / ROWS).step_by(tiles);
-        for (place, x) in places.zip(x[range.clone()].chunks(INPUTS)) {
-            place[row % ROWS][..x.len()].copy_from_slice(x);
-        }
-    }
-    factors
+    let blocks = range.len().div_ceil(INPUTS);
+    let mut panels = vec![[[0.0; INPUTS]; ROWS]; tiles * blocks];
+    let mut rows = x.chunks_exact(inputs).map(|x| &x[range.clone()]);
+    panels.chunks_exact_mut(blocks).for_each(|panels| pack_rows(rows.by_ref(), panels));
+    panels
 }
 
 /// sums [block of columns, row, WIDTH] += x · some columns of W's rows [inputs, outputs].
@@ -99,14 +94,15 @@ fn factors<const ROWS: usize>(x: &[f32], inputs: usize, range: Range<usize>) -> 
 #[inline(always)]
 fn add_products_with_simd<S: Simd, N: Number, const ROWS: usize>(
     simd: S,
-    x: &[Factors<ROWS>],
+    x: &[Panel<ROWS, INPUTS>],
     weights: &[N],
     outputs: usize,
     columns: Range<usize>,
     sums: &mut [f32],
 ) {
-    let tiles = x.len() / (weights.len() / outputs).div_ceil(INPUTS);
-    for (x, weights) in x.chunks_exact(tiles).zip(weights.chunks(INPUTS * outputs)) {
+    let blocks = (weights.len() / outputs).div_ceil(INPUTS);
+    let tiles = x.len() / blocks;
+    for (block, weights) in weights.chunks(INPUTS * outputs).enumerate() {
         for (first, sums) in columns.clone().step_by(WIDTH).zip(sums.chunks_exact_mut(tiles * ROWS * WIDTH)) {
             let padded;
             let (weights, stride) = if first + WIDTH <= columns.end {
@@ -116,8 +112,8 @@ fn add_products_with_simd<S: Simd, N: Number, const ROWS: usize>(
                 (padded.as_flattened(), WIDTH)
             };
             for column in (0..WIDTH).step_by(VECTORS * S::F32_LANES) {
-                for (x, sums) in x.iter().zip(sums.chunks_exact_mut(ROWS * WIDTH)) {
-                    add_tile(simd, x, &weights[column..], stride, &mut sums[column..]);
+                for (x, sums) in x.chunks_exact(blocks).zip(sums.chunks_exact_mut(ROWS * WIDTH)) {
+                    add_tile(simd, &x[block], &weights[column..], stride, &mut sums[column..]);
                 }
             }
         }
@@ -138,7 +134,7 @@ fn with_zeros<'a, N: Number>(rows: impl Iterator<Item = &'a [N]>) -> [[N; WIDTH]
 #[inline(always)]
 fn add_tile<S: Simd, N: Number, const ROWS: usize>(
     simd: S,
-    x: &Factors<ROWS>,
+    x: &Panel<ROWS, INPUTS>,
     weights: &[N],
     stride: usize,
     sums: &mut [f32],
@@ -185,9 +181,9 @@ mod tests {
     ) -> Vec<f32> {
         let inputs = weights.len() / outputs;
         let rows = (x.len() / inputs).next_multiple_of(ROWS);
-        let x_packed = factors::<ROWS>(x, inputs, 0..inputs);
+        let panels = panels::<ROWS>(x, inputs, 0..inputs);
         let mut sums = vec![0.0; rows * columns.len().next_multiple_of(WIDTH)];
-        add_products_with_simd(simd, &x_packed, weights, outputs, columns.clone(), &mut sums);
+        add_products_with_simd(simd, &panels, weights, outputs, columns.clone(), &mut sums);
         let mut y = vec![1.0; x.len() / inputs * columns.len()];
         for (row, y) in y.chunks_mut(columns.len()).enumerate() {
             add_parts_with_simd(simd, &sums[row * WIDTH..], sums.len(), rows * WIDTH, y);

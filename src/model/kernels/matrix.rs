@@ -87,7 +87,7 @@ pub fn finish_with_simd<S: Simd>(simd: S, finish: Finish<'_>, first: usize, y: &
 
 /// A fixed number of pieces, so that the sum is the same on every machine; more than the threads of most, so that a
 /// busy core does not hold up the others for long.
-const PIECES: usize = 16;
+pub const PIECES: usize = 16;
 
 /// Σᵢ xᵢ · row i, for one x: each thread reads whole rows in the order in which they lie in memory.
 fn sum_of_scaled_rows<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {

@@ -9,6 +9,7 @@ use super::matrix::{Layout, Matrix};
 use super::number::{Number, load};
 use super::part::Part;
 use super::rows::{LINE, Line, fetch};
+use crate::vector::turn_fours;
 
 /// Rows of a tile: twelve sums, two factors and one x fill sixteen registers, twenty-four sums go into thirty-two.
 pub const ROWS: usize = 6;
@@ -19,12 +20,15 @@ const VECTORS: usize = 2;
 pub const INPUTS: usize = 192;
 
 /// As many rows of x as a tile has: [row, input].
-pub type Panel<const ROWS: usize> = [[f32; INPUTS]; ROWS];
+pub type Panel<const ROWS: usize, const DEPTH: usize = INPUTS> = [[f32; DEPTH]; ROWS];
 
 /// Fills a panel for each block of inputs with the first rows. What there is too much of in a panel stays as it is.
-pub fn pack_rows<'a, const ROWS: usize>(rows: impl Iterator<Item = &'a [f32]>, panels: &mut [Panel<ROWS>]) {
+pub fn pack_rows<'a, const ROWS: usize, const DEPTH: usize>(
+    rows: impl Iterator<Item = &'a [f32]>,
+    panels: &mut [Panel<ROWS, DEPTH>],
+) {
     for (row, x) in rows.take(ROWS).enumerate() {
-        for (panel, x) in panels.iter_mut().zip(x.chunks(INPUTS)) {
+        for (panel, x) in panels.iter_mut().zip(x.chunks(DEPTH)) {
             panel[row][..x.len()].copy_from_slice(x);
         }
     }
@@ -124,13 +128,13 @@ fn pack_block<S: Simd, N: Number>(
         Layout::OutputsByInputs => {
             for (panel, first) in panels.chunks_exact_mut(size).zip(outputs.clone().step_by(width)) {
                 let outputs = first..outputs.end.min(first + width);
-                turn(simd, weight, inputs.clone(), outputs, panel, width);
+                turn(simd, weight, inputs.clone(), outputs, panel);
             }
         }
     }
 }
 
-/// Writes rows of outputs, [output, input], as a panel [input, width].
+/// Writes rows of outputs, [output, input], as one panel, [input, column].
 #[inline(always)]
 fn turn<S: Simd, N: Number>(
     simd: S,
@@ -138,10 +142,9 @@ fn turn<S: Simd, N: Number>(
     inputs: Range<usize>,
     outputs: Range<usize>,
     panel: &mut [f32],
-    width: usize,
 ) {
     const SIDE: usize = 4;
-    let lanes = S::F32_LANES;
+    let (lanes, width) = (S::F32_LANES, VECTORS * S::F32_LANES);
     let row = |output: usize| &weight.numbers[output * weight.stride..][inputs.clone()];
     let whole_inputs = if lanes < SIDE { 0 } else { inputs.len() / lanes * lanes };
     let whole_columns = outputs.len() / SIDE * SIDE;
@@ -152,8 +155,7 @@ fn turn<S: Simd, N: Number>(
             for next in 0..SIDE {
                 vectors[next] = load(simd, &rows[next][first..first + lanes]);
             }
-            // Four by four numbers are turned within each quarter of a vector, or each half.
-            let turned = simd.interleave_shfl_f32s(vectors);
+            let turned = turn_fours(simd, vectors);
             let fours: &[[f32; SIDE]] = bytemuck::cast_slice(&turned);
             for (place, numbers) in fours.iter().enumerate() {
                 let parts = lanes / SIDE;

@@ -5,14 +5,11 @@ use std::ops::Range;
 
 use pulp::{Simd, bytemuck};
 
-use super::matrix::{Matrix, finish};
+use super::matrix::{Matrix, PIECES, finish};
 use super::number::{Number, load};
 use super::rows::{AHEAD, dot_rows, fetch_ahead};
-use crate::parallel::{for_each_chunk, from_chunks};
-
-/// A fixed number of pieces, so that the sum is the same on every machine; more than the threads of most, so that a
-/// busy core does not hold up the others for long.
-const PIECES: usize = 16;
+use crate::parallel::from_chunks;
+use crate::vector::turn_fours;
 
 /// Rows of x in a tile of products: its partial sums fit the registers.
 const ROWS: usize = 2;
@@ -28,18 +25,16 @@ pub fn multiply<N: Number>(x: &[f32], weight: Matrix<N>) -> Vec<f32> {
     let Matrix { numbers, stride, inputs, outputs, .. } = weight;
     let rows = x.len() / inputs;
     let piece = outputs.div_ceil(PIECES).next_multiple_of(OUTPUTS);
-    // [piece of the outputs, row, output]
-    let mut products = from_chunks(0.0, rows * outputs, rows * piece, |index, y| {
-        let numbers = &numbers[index * piece * stride..];
-        match rows {
-            1 => dot_rows(x, numbers, stride, y),
-            _ => products(x, numbers, stride, inputs, y),
-        }
-    });
     if rows == 1 {
-        for_each_chunk(&mut products, piece, |index, y| finish(weight.finish, index * piece, y));
-        return products;
+        return from_chunks(0.0, outputs, piece, |index, y| {
+            dot_rows(x, &numbers[index * piece * stride..], stride, y);
+            finish(weight.finish, index * piece, y);
+        });
     }
+    // [piece of the outputs, row, output]
+    let products = from_chunks(0.0, rows * outputs, rows * piece, |index, y| {
+        products(x, &numbers[index * piece * stride..], stride, inputs, y);
+    });
     from_chunks(0.0, rows * outputs, outputs, |row, y| {
         for (y, products) in y.chunks_mut(piece).zip(products.chunks(rows * piece)) {
             y.copy_from_slice(&products[row * y.len()..][..y.len()]);
@@ -111,8 +106,7 @@ fn tile<S: Simd, N: Number, const ROWS: usize>(
         for row in 0..ROWS {
             let sums = &mut sums[row][first / 4..];
             if S::F32_LANES >= 4 {
-                // Four by four numbers are turned within each quarter of a vector, or each half.
-                let turned = simd.interleave_shfl_f32s(vectors[row]);
+                let turned = turn_fours(simd, vectors[row]);
                 let (left, right) =
                     (simd.add_f32s(turned[0], turned[1]), simd.add_f32s(turned[2], turned[3]));
                 let fours = [simd.add_f32s(left, right)];
